@@ -1,0 +1,132 @@
+//! The certificate authority's operations.
+
+use common::api::ca::{
+    Certificate, CertificateStatus, CertificateSummary, Chain, Decision, Journal, Profile,
+    ProfileSummary, Request, StatusChange, SubmitRequest,
+};
+use common::api::{Info, Page};
+
+use crate::endpoint::{Endpoint, Error, Tagged};
+
+/// Filters of the certificate list, as they stand in the query.
+#[derive(Clone, Debug, Default)]
+pub struct CertificateFilter {
+    /// Name and value, in the words of the interface.
+    pub terms: Vec<(String, String)>,
+}
+
+impl Endpoint {
+    /// `GET /pki/info`.
+    pub fn info(&self) -> Result<Info, Error> {
+        Ok(self.get("/pki/info")?.value)
+    }
+
+    /// `GET /pki/profiles`, all pages.
+    pub fn profiles(&self) -> Result<Vec<ProfileSummary>, Error> {
+        self.all("/pki/profiles", &[])
+    }
+
+    /// `GET /pki/profile/{id}`.
+    pub fn profile(&self, id: &str) -> Result<Profile, Error> {
+        Ok(self.get(&format!("/pki/profile/{}", escape(id)))?.value)
+    }
+
+    /// `POST /pki/request/{profile}`.
+    pub fn submit(&self, profile: &str, request: &SubmitRequest) -> Result<Request, Error> {
+        Ok(self.post(&format!("/pki/request/{}", escape(profile)), request)?.value)
+    }
+
+    /// `GET /pki/requests`: one page of at most `limit`.
+    pub fn requests(&self, terms: &[(String, String)], limit: usize) -> Result<Page<Request>, Error> {
+        Ok(self.get(&format!("/pki/requests?limit={limit}{}", query(terms)))?.value)
+    }
+
+    /// `GET /pki/request/{id}` with its tag.
+    pub fn request(&self, id: &str) -> Result<Tagged<Request>, Error> {
+        self.get(&format!("/pki/request/{}", escape(id)))
+    }
+
+    /// `PUT /pki/request/{id}/status`, bound to the tag of what was reviewed.
+    pub fn decide(&self, id: &str, etag: &str, decision: &Decision) -> Result<Request, Error> {
+        let path = format!("/pki/request/{}/status", escape(id));
+        Ok(self.put(&path, Some(etag), decision)?.value)
+    }
+
+    /// `GET /pki/certificate/{serial}`.
+    pub fn certificate(&self, serial: &str) -> Result<Certificate, Error> {
+        Ok(self.get(&format!("/pki/certificate/{}", escape(serial)))?.value)
+    }
+
+    /// `GET /pki/certificates`: one page of at most `limit`.
+    pub fn certificates(
+        &self,
+        filter: &CertificateFilter,
+        limit: usize,
+    ) -> Result<Page<CertificateSummary>, Error> {
+        let path = format!("/pki/certificates?limit={limit}{}", query(&filter.terms));
+        Ok(self.get(&path)?.value)
+    }
+
+    /// `GET /pki/certificate/{serial}/status`.
+    pub fn certificate_status(&self, serial: &str) -> Result<CertificateStatus, Error> {
+        Ok(self.get(&format!("/pki/certificate/{}/status", escape(serial)))?.value)
+    }
+
+    /// `PUT /pki/certificate/{serial}/status`.
+    pub fn change_status(&self, serial: &str, change: &StatusChange) -> Result<CertificateStatus, Error> {
+        let path = format!("/pki/certificate/{}/status", escape(serial));
+        Ok(self.put(&path, None, change)?.value)
+    }
+
+    /// `GET /pki/crl` in another representation than JSON.
+    pub fn crl(&self, authority: &str, accept: &str) -> Result<Vec<u8>, Error> {
+        self.get_bytes(&format!("/pki/crl?authority={}", escape(authority)), accept)
+    }
+
+    /// `GET /pki/authority/{id}/chain`.
+    pub fn authority_chain(&self, authority: &str) -> Result<Chain, Error> {
+        Ok(self.get(&format!("/pki/authority/{}/chain", escape(authority)))?.value)
+    }
+
+    /// `GET /pki/status-journal`: what came after `cursor`, waiting at most `wait` seconds for it.
+    pub fn status_journal(&self, cursor: Option<&str>, wait: u32) -> Result<Journal, Error> {
+        let after = cursor.map_or_else(String::new, |cursor| format!("&after={}", escape(cursor)));
+        Ok(self.get(&format!("/pki/status-journal?wait={wait}{after}"))?.value)
+    }
+
+    fn all<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        terms: &[(String, String)],
+    ) -> Result<Vec<T>, Error> {
+        let mut entries = Vec::new();
+        let mut after = None;
+        loop {
+            let mut terms = terms.to_vec();
+            terms.extend(after.map(|after| ("after".to_owned(), after)));
+            let page: Page<T> = self.get(&format!("{path}?limit=1000{}", query(&terms)))?.value;
+            entries.extend(page.entries);
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(entries),
+            }
+        }
+    }
+}
+
+fn query(terms: &[(String, String)]) -> String {
+    let term = |(name, value): &(String, String)| format!("&{}={}", escape(name), escape(value));
+    terms.iter().map(term).collect()
+}
+
+/// Percent-encodes all but unreserved characters (RFC 3986 §2.3).
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}

@@ -1,0 +1,547 @@
+//! JSON bodies of the certificate authority.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Violation;
+use crate::clock::Timestamp;
+
+/// A thing by id and place.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct Link {
+    /// The id; a certificate's is its serial number in hex.
+    pub id: String,
+    /// The path.
+    pub link: String,
+}
+
+/// A public key in short.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct Key {
+    /// `rsa`, `ec` or `ed25519`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// RSA modulus length in bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u32>,
+    /// `P-256`, `P-384` or `P-521`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub curve: Option<String>,
+    /// SHA-256 of the SubjectPublicKeyInfo, hex.
+    pub spki_sha256: String,
+}
+
+/// An X.509 extension, decoded as far as we know it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct Extension {
+    /// Dotted object identifier.
+    pub oid: String,
+    /// Its name in RFC 5280 (`keyUsage`), or the OID again.
+    pub name: String,
+    /// Whether a client that does not know it must refuse the certificate.
+    pub critical: bool,
+    /// The value in words; base64 DER when unknown.
+    pub value: String,
+}
+
+/// An entry of `GET /pki/profiles`.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct ProfileSummary {
+    /// The id used in paths (`caServerCert`).
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Whether requests are accepted.
+    pub enabled: bool,
+    /// Whether everybody sees it.
+    pub visible: bool,
+    /// `/pki/profile/{id}`.
+    pub link: String,
+}
+
+/// `GET /pki/profile/{id}`.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Profile {
+    /// The id used in paths.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Whether requests are accepted.
+    pub enabled: bool,
+    /// Whether everybody sees it.
+    pub visible: bool,
+    /// SHA-256 of the profile's text, hex: remembered by requests and certificates.
+    pub version: String,
+    /// Who may submit: `none` (anyone) or `agent` (a client certificate of an agent).
+    pub authentication: String,
+    /// `agent` (somebody decides) or `automatic` (issues at once).
+    pub approval: String,
+    /// What to send.
+    pub inputs: Vec<ProfileInput>,
+    /// What comes back.
+    pub outputs: Vec<ProfileOutput>,
+    /// What is filled in and checked, in order.
+    pub policies: Vec<ProfilePolicy>,
+}
+
+/// A group of attributes that a client sends.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct ProfileInput {
+    /// `i1`, `i2` …
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// The class (`certReqInputImpl`).
+    pub class: String,
+    /// Its attributes.
+    pub attributes: Vec<ProfileAttribute>,
+}
+
+/// One attribute of an input.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct ProfileAttribute {
+    /// Key in `inputs`.
+    pub name: String,
+    /// What it means.
+    pub description: String,
+    /// `string`, `choice`, `certificate_request` or `email`.
+    pub syntax: String,
+    /// Whether it must be there.
+    pub required: bool,
+    /// Value used when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+    /// Allowed values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choices: Option<Vec<String>>,
+}
+
+/// What a profile gives back.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct ProfileOutput {
+    /// `o1`.
+    pub id: String,
+    /// The class (`certOutputImpl`).
+    pub class: String,
+}
+
+/// One policy: a default that fills in, a constraint that checks.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct ProfilePolicy {
+    /// Its name within the profile.
+    pub id: String,
+    /// `{class, …parameters}`.
+    #[schema(value_type = Object)]
+    pub default: serde_json::Value,
+    /// `{class, …parameters}`.
+    #[schema(value_type = Object)]
+    pub constraint: serde_json::Value,
+}
+
+/// Who asked, in their own words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Requestor {
+    /// Name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// E-mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Telephone number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+}
+
+/// `POST /pki/request/{profile_id}`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubmitRequest {
+    /// PKCS#10 request, PEM or base64 DER.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csr: Option<String>,
+    /// The profile's inputs by attribute name; `cert_request` may stand here instead of `csr`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<BTreeMap<String, String>>,
+    /// Who asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requestor: Option<Requestor>,
+    /// The issuing authority; `host` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
+}
+
+/// A CSR in short, for the reviewing agent.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct CsrSummary {
+    /// RFC 4514 text.
+    pub subject: String,
+    /// The public key.
+    pub key: Key,
+    /// `dns:…`, `ip:…`, `email:…`, `uri:…`.
+    pub subject_alt_names: Vec<String>,
+    /// The extensions asked for.
+    pub extensions: Vec<Extension>,
+    /// The request itself.
+    pub pem: String,
+}
+
+/// The certificate as it would be issued now.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Draft {
+    /// RFC 4514 text.
+    pub subject: String,
+    /// `dns:…`, `ip:…`, `email:…`, `uri:…`.
+    pub subject_alt_names: Vec<String>,
+    /// First moment of validity.
+    #[schema(value_type = String, format = DateTime)]
+    pub not_before: Timestamp,
+    /// Last second of validity (RFC 5280 §4.1.2.5).
+    #[schema(value_type = String, format = DateTime)]
+    pub not_after: Timestamp,
+    /// The public key.
+    pub key: Key,
+    /// All extensions.
+    pub extensions: Vec<Extension>,
+}
+
+/// One line of a request's history.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct HistoryEntry {
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// The user, or `anonymous`.
+    pub by: String,
+    /// `submitted`, `approved`, `rejected`, `canceled`, `assigned`, `unassigned`, `issued`.
+    pub action: String,
+    /// What they wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// A certificate request. Fields after `status_link` are for agents only.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Request {
+    /// UUIDv4: unguessable, and knowing it is the right to look.
+    pub id: String,
+    /// `enrollment`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `pending`, `approved`, `complete`, `rejected` or `canceled`.
+    pub status: String,
+    /// The profile's id.
+    pub profile: String,
+    /// When it came.
+    #[schema(value_type = String, format = DateTime)]
+    pub created: Timestamp,
+    /// When it last changed.
+    #[schema(value_type = String, format = DateTime)]
+    pub modified: Timestamp,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violations: Vec<Violation>,
+    /// The certificate, once issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Link>,
+    /// `/pki/request/{id}/status`.
+    pub status_link: String,
+    /// Hash of the profile that the request was made under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_version: Option<String>,
+    /// Who asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requestor: Option<Requestor>,
+    /// The agent who took it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assigned_to: Option<String>,
+    /// What was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csr: Option<CsrSummary>,
+    /// What would be issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft: Option<Draft>,
+    /// What happened so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<Vec<HistoryEntry>>,
+}
+
+/// `GET /pki/request/{rid}/status`.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct RequestStatus {
+    /// `pending`, `approved`, `complete`, `rejected` or `canceled`.
+    pub status: String,
+    /// `/pki/request/{rid}`.
+    pub request: String,
+    /// The certificate, once issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Link>,
+}
+
+/// What an agent changes in the draft when approving. Every constraint is checked again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Changes {
+    /// New subject, RFC 4514 text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// New list of names, replacing the old one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_alt_names: Option<Vec<String>>,
+    /// New start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub not_before: Option<Timestamp>,
+    /// New end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub not_after: Option<Timestamp>,
+}
+
+/// `PUT /pki/request/{rid}/status`: an agent's decision.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(tag = "status", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Decision {
+    /// Issue it.
+    Approved {
+        /// Corrections.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        changes: Option<Changes>,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// Refuse it for good.
+    Rejected {
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// Close it without judgement.
+    Canceled {
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// Take it.
+    Assigned {
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// Give it back.
+    Unassigned {
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+}
+
+/// A certificate on record. The last two fields are for agents only.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Certificate {
+    /// The serial number again: the id in paths.
+    pub id: String,
+    /// Serial number, lower-case hex without prefix.
+    pub serial: String,
+    /// RFC 4514 text.
+    pub subject: String,
+    /// RFC 4514 text.
+    pub issuer: String,
+    /// The issuing authority's id.
+    pub authority: String,
+    /// First moment of validity.
+    #[schema(value_type = String, format = DateTime)]
+    pub not_before: Timestamp,
+    /// Last second of validity.
+    #[schema(value_type = String, format = DateTime)]
+    pub not_after: Timestamp,
+    /// `valid`, `not_yet_valid`, `on_hold`, `revoked` or `expired`.
+    pub status: String,
+    /// The public key.
+    pub key: Key,
+    /// `dns:…`, `ip:…`, `email:…`, `uri:…`.
+    pub subject_alt_names: Vec<String>,
+    /// All extensions.
+    pub extensions: Vec<Extension>,
+    /// The profile's id.
+    pub profile: String,
+    /// The certificate, PEM.
+    pub pem: String,
+    /// SHA-256 of the DER, hex.
+    pub sha256: String,
+    /// The request that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Link>,
+    /// Hash of the profile that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_version: Option<String>,
+}
+
+/// An entry of `GET /pki/certificates`.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct CertificateSummary {
+    /// The serial number: the id in paths.
+    pub id: String,
+    /// Serial number, lower-case hex.
+    pub serial: String,
+    /// RFC 4514 text.
+    pub subject: String,
+    /// RFC 4514 text.
+    pub issuer: String,
+    /// First moment of validity.
+    #[schema(value_type = String, format = DateTime)]
+    pub not_before: Timestamp,
+    /// Last second of validity.
+    #[schema(value_type = String, format = DateTime)]
+    pub not_after: Timestamp,
+    /// `valid`, `not_yet_valid`, `on_hold`, `revoked` or `expired`.
+    pub status: String,
+    /// The profile's id.
+    pub profile: String,
+    /// `/pki/certificate/{serial}`.
+    pub link: String,
+}
+
+/// When a change of status can be seen.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Visible {
+    /// By OCSP, at the latest.
+    #[schema(value_type = String, format = DateTime)]
+    pub ocsp: Timestamp,
+    /// In the CRL, at the latest.
+    #[schema(value_type = String, format = DateTime)]
+    pub crl: Timestamp,
+}
+
+/// `GET /pki/certificate/{serial}/status`, and the answer to a change.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct CertificateStatus {
+    /// `valid`, `not_yet_valid`, `on_hold`, `revoked` or `expired`.
+    pub status: String,
+    /// Since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub at: Option<Timestamp>,
+    /// Why it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When the key is thought to have become unsafe (RFC 5280 §5.3.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub invalidity_date: Option<Timestamp>,
+    /// After a change: when others see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visible: Option<Visible>,
+}
+
+/// `PUT /pki/certificate/{serial}/status`.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(tag = "status", rename_all = "snake_case", deny_unknown_fields)]
+pub enum StatusChange {
+    /// For good.
+    Revoked {
+        /// RFC 5280 §5.3.1; `unspecified` when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// When the key became unsafe.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<String>, format = DateTime)]
+        invalidity_date: Option<Timestamp>,
+        /// Why, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// Until released or revoked.
+    OnHold {
+        /// Why, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// Releases a hold.
+    Valid {
+        /// Why, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+}
+
+/// A certificate revocation list in JSON.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Crl {
+    /// The authority's id.
+    pub authority: String,
+    /// `full`.
+    pub kind: String,
+    /// CRL number, decimal.
+    pub number: String,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub this_update: Timestamp,
+    /// When a newer one is there at the latest.
+    #[schema(value_type = String, format = DateTime)]
+    pub next_update: Timestamp,
+    /// How many certificates it lists.
+    pub entries_count: u64,
+    /// The CRL, PEM.
+    pub pem: String,
+}
+
+/// A certificate chain in JSON, leaf first.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Chain {
+    /// PEM certificates.
+    pub certificates: Vec<String>,
+}
+
+/// An entry of the status journal: what an OCSP responder needs to know.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct JournalEntry {
+    /// Opaque position.
+    pub cursor: String,
+    /// The authority's id.
+    pub authority: String,
+    /// Serial number, lower-case hex.
+    pub serial: String,
+    /// `valid`, `on_hold` or `revoked`.
+    pub status: String,
+    /// Since when.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Why it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When the certificate ends.
+    #[schema(value_type = String, format = DateTime)]
+    pub not_after: Timestamp,
+}
+
+/// `GET /pki/status-journal`: entries in the order of their commit, oldest first.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Journal {
+    /// At most 1,000 entries.
+    pub entries: Vec<JournalEntry>,
+    /// The cursor to go on from; always there.
+    pub next: String,
+}
+
+/// `GET /pki/authority/{id}`.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Authority {
+    /// The id; the first one's is `host`.
+    pub id: String,
+    /// RFC 4514 text.
+    pub subject: String,
+    /// Whether it issues.
+    pub enabled: bool,
+    /// Whether it is the first authority of this CA.
+    pub host: bool,
+    /// Its certificate, PEM.
+    pub certificate: String,
+}

@@ -1,0 +1,35 @@
+//! What every service mounts: conventions of the native face, TLS with client certificates,
+//! problems, the hop to blocking threads.
+
+pub mod body;
+pub mod conditional;
+pub mod conventions;
+pub mod negotiate;
+pub mod problem;
+pub mod request;
+pub mod server;
+pub mod site;
+pub mod tls;
+pub mod work;
+
+pub use body::{Json, Query};
+pub use problem::Problem;
+pub use work::Work;
+
+use actix_web::http::Method;
+use actix_web::{HttpRequest, Route, web};
+
+/// One path with its methods; others are answered 405 with `Allow`.
+pub fn resource(path: &str, routes: impl IntoIterator<Item = (Method, Route)>) -> actix_web::Resource {
+    let mut resource = web::resource(path.to_owned());
+    let mut allowed = Vec::new();
+    for (method, route) in routes {
+        allowed.push(method.to_string());
+        resource = resource.route(route.method(method));
+    }
+    let allowed = allowed.join(", ");
+    resource.default_service(web::to(move |_: HttpRequest| {
+        let problem = Problem::method_not_allowed(&allowed);
+        std::future::ready(Err::<actix_web::HttpResponse, _>(problem))
+    }))
+}

@@ -1,0 +1,155 @@
+//! Certification requests (PKCS#10, RFC 2986).
+
+use const_oid::db::rfc5280::ID_CE_SUBJECT_ALT_NAME;
+use const_oid::db::rfc5912::ID_EXTENSION_REQ;
+use der::{Decode, Encode};
+use x509_cert::ext::Extensions;
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::name::Name;
+use x509_cert::request::CertReq;
+
+use super::{AlternativeName, name, tlv};
+use crate::crypto::PublicKey;
+
+/// Larger requests are refused unread; an RSA-8192 one has about 2.5 kB.
+const LENGTH_MAX: usize = 64 * 1024;
+
+/// Why a request is not acceptable. The first two mean that it is not even one.
+#[derive(Debug, thiserror::Error)]
+pub enum CsrError {
+    /// Nothing there.
+    #[error("the certificate request is empty")]
+    Empty,
+    /// Neither PEM nor base64 nor DER.
+    #[error("the certificate request is not PEM, base64 or DER")]
+    NotDer,
+    /// Too large to be honest.
+    #[error("the certificate request is larger than {LENGTH_MAX} bytes")]
+    TooLarge,
+    /// DER, but no PKCS#10.
+    #[error("the certificate request cannot be decoded: {0}")]
+    Undecodable(String),
+    /// The public key is of no use.
+    #[error("the public key is not acceptable: {0}")]
+    Key(String),
+    /// The requester does not hold the private key, or the request was altered.
+    #[error("the certificate request is not signed by the key that it carries")]
+    Signature,
+}
+
+/// A PKCS#10 request whose self-signature was checked over the bytes received.
+#[derive(Clone, Debug)]
+pub struct Csr {
+    der: Vec<u8>,
+    subject: Name,
+    public_key: PublicKey,
+    extensions: Extensions,
+    alternative_names: Vec<AlternativeName>,
+}
+
+impl Csr {
+    /// Reads PEM, base64 DER or DER.
+    pub fn parse(input: &[u8]) -> Result<Self, CsrError> {
+        if input.trim_ascii().is_empty() {
+            return Err(CsrError::Empty);
+        }
+        if input.len() > LENGTH_MAX {
+            return Err(CsrError::TooLarge);
+        }
+        let labels = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
+        let der = super::der_from(input, &labels).ok_or(CsrError::NotDer)?;
+        Self::from_der(der)
+    }
+
+    /// Reads DER.
+    pub fn from_der(der: Vec<u8>) -> Result<Self, CsrError> {
+        let undecodable = |e: der::Error| CsrError::Undecodable(e.to_string());
+        let request = CertReq::from_der(&der).map_err(undecodable)?;
+        let public_key = PublicKey::new(request.info.public_key.clone()).map_err(CsrError::Key)?;
+        let signed = tlv::signed_part(&der).ok_or(CsrError::Signature)?;
+        let signature = request.signature.as_bytes().ok_or(CsrError::Signature)?;
+        public_key
+            .verify(&request.algorithm, signed, signature)
+            .map_err(|_| CsrError::Signature)?;
+        name::check(&request.info.subject)
+            .map_err(|e| CsrError::Undecodable(format!("subject: {e}")))?;
+        let extensions = requested_extensions(&request)?;
+        let alternative_names = alternative_names(&extensions)?;
+        Ok(Self {
+            der,
+            subject: request.info.subject,
+            public_key,
+            extensions,
+            alternative_names,
+        })
+    }
+
+    /// The request as received, DER.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// PEM text.
+    pub fn pem(&self) -> String {
+        super::pem("CERTIFICATE REQUEST", &self.der)
+    }
+
+    /// The subject asked for; may be empty.
+    pub fn subject(&self) -> &Name {
+        &self.subject
+    }
+
+    /// The key to certify.
+    pub fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
+    /// The extensions asked for (RFC 2985 §5.4.2).
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// The alternative names asked for.
+    pub fn alternative_names(&self) -> &[AlternativeName] {
+        &self.alternative_names
+    }
+}
+
+fn requested_extensions(request: &CertReq) -> Result<Extensions, CsrError> {
+    let mut found = Extensions::new();
+    for attribute in request.info.attributes.iter() {
+        if attribute.oid != ID_EXTENSION_REQ {
+            continue;
+        }
+        for value in attribute.values.iter() {
+            let der = value.to_der().map_err(|e| CsrError::Undecodable(e.to_string()))?;
+            let extensions = Extensions::from_der(&der)
+                .map_err(|e| CsrError::Undecodable(format!("extension request: {e}")))?;
+            found.extend(extensions);
+        }
+    }
+    for (index, extension) in found.iter().enumerate() {
+        if found[..index].iter().any(|earlier| earlier.extn_id == extension.extn_id) {
+            let twice = format!("extension {} is asked for twice", extension.extn_id);
+            return Err(CsrError::Undecodable(twice));
+        }
+    }
+    Ok(found)
+}
+
+fn alternative_names(extensions: &Extensions) -> Result<Vec<AlternativeName>, CsrError> {
+    let wrong = |e: String| CsrError::Undecodable(format!("subject alternative name: {e}"));
+    let Some(extension) = extensions.iter().find(|e| e.extn_id == ID_CE_SUBJECT_ALT_NAME) else {
+        return Ok(Vec::new());
+    };
+    let names = SubjectAltName::from_der(extension.extn_value.as_bytes())
+        .map_err(|e| wrong(e.to_string()))?;
+    let mut found = Vec::with_capacity(names.0.len());
+    for name in &names.0 {
+        let name = AlternativeName::from_general_name(name).map_err(wrong)?;
+        if !found.contains(&name) {
+            found.push(name);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,163 @@
+//! Subject alternative names as text (`dns:…`, `ip:…`, `email:…`, `uri:…`) and back.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use der::asn1::{Ia5String, OctetString};
+use x509_cert::ext::pkix::name::GeneralName;
+
+/// An alternative name of a kind that we issue (RFC 5280 §4.2.1.6).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum AlternativeName {
+    /// A host name in A-labels, perhaps with a leftmost `*`.
+    Dns(String),
+    /// An address.
+    Ip(IpAddr),
+    /// A mailbox.
+    Email(String),
+    /// An absolute URI.
+    Uri(String),
+}
+
+impl fmt::Display for AlternativeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dns(name) => write!(f, "dns:{name}"),
+            Self::Ip(address) => write!(f, "ip:{address}"),
+            Self::Email(address) => write!(f, "email:{address}"),
+            Self::Uri(uri) => write!(f, "uri:{uri}"),
+        }
+    }
+}
+
+impl FromStr for AlternativeName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let name = match text.split_once(':') {
+            Some(("dns", name)) => Self::Dns(name.to_ascii_lowercase()),
+            Some(("ip", address)) => {
+                let address = address.parse().map_err(|_| format!("`{address}` is no IP address"))?;
+                Self::Ip(address)
+            }
+            Some(("email", address)) => Self::Email(address.into()),
+            Some(("uri", uri)) => Self::Uri(uri.into()),
+            _ => return Err(format!("`{text}` is none of dns:…, ip:…, email:…, uri:…")),
+        };
+        name.check()?;
+        Ok(name)
+    }
+}
+
+impl AlternativeName {
+    /// Reads the X.509 form; other kinds of names are refused by name.
+    pub fn from_general_name(name: &GeneralName) -> Result<Self, String> {
+        let name = match name {
+            GeneralName::DnsName(name) => Self::Dns(name.as_str().to_ascii_lowercase()),
+            GeneralName::Rfc822Name(address) => Self::Email(address.as_str().into()),
+            GeneralName::UniformResourceIdentifier(uri) => Self::Uri(uri.as_str().into()),
+            GeneralName::IpAddress(bytes) => {
+                let bytes = bytes.as_bytes();
+                let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+                let v6 = <[u8; 16]>::try_from(bytes).map(IpAddr::from);
+                Self::Ip(v4.or(v6).map_err(|_| "an IP address has 4 or 16 octets")?)
+            }
+            GeneralName::OtherName(_) => return Err("otherName is not supported".into()),
+            GeneralName::DirectoryName(_) => return Err("directoryName is not supported".into()),
+            GeneralName::EdiPartyName(_) => return Err("ediPartyName is not supported".into()),
+            GeneralName::RegisteredId(_) => return Err("registeredID is not supported".into()),
+        };
+        name.check()?;
+        Ok(name)
+    }
+
+    /// The X.509 form.
+    pub fn to_general_name(&self) -> GeneralName {
+        let ascii = |text: &str| Ia5String::new(text).expect("checked when it was made");
+        match self {
+            Self::Dns(name) => GeneralName::DnsName(ascii(name)),
+            Self::Email(address) => GeneralName::Rfc822Name(ascii(address)),
+            Self::Uri(uri) => GeneralName::UniformResourceIdentifier(ascii(uri)),
+            Self::Ip(IpAddr::V4(address)) => GeneralName::IpAddress(octets(&address.octets())),
+            Self::Ip(IpAddr::V6(address)) => GeneralName::IpAddress(octets(&address.octets())),
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Dns(name) if !is_host_name(name) => Err(format!("`{name}` is no DNS host name")),
+            Self::Email(address) if !is_mailbox(address) => {
+                Err(format!("`{address}` is no e-mail address"))
+            }
+            Self::Uri(uri) if !is_absolute_uri(uri) => Err(format!("`{uri}` is no absolute URI")),
+            Self::Dns(_) | Self::Email(_) | Self::Uri(_) | Self::Ip(_) => Ok(()),
+        }
+    }
+}
+
+fn octets(bytes: &[u8]) -> OctetString {
+    OctetString::new(bytes).expect("4 or 16 octets")
+}
+
+/// A name of one or more LDH labels (RFC 5890 §2.3.1), the first perhaps `*` before two others.
+pub fn is_host_name(name: &str) -> bool {
+    let bare = name.strip_prefix("*.");
+    let labels: Vec<_> = bare.unwrap_or(name).split('.').collect();
+    let wildcard_is_deep_enough = bare.is_none() || labels.len() >= 2;
+    let all_digits = |label: &&str| label.bytes().all(|b| b.is_ascii_digit());
+    name.len() <= 253
+        && wildcard_is_deep_enough
+        && labels.iter().all(|label| is_label(label))
+        // A numeric last label would be read as an address.
+        && !labels.last().is_some_and(|last| all_digits(last))
+}
+
+fn is_label(label: &str) -> bool {
+    let ldh = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    (1..=63).contains(&label.len()) && ldh && !label.starts_with('-') && !label.ends_with('-')
+}
+
+fn is_mailbox(address: &str) -> bool {
+    let Some((local, domain)) = address.rsplit_once('@') else {
+        return false;
+    };
+    let atom = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b);
+    let dots = local.starts_with('.') || local.ends_with('.') || local.contains("..");
+    (1..=64).contains(&local.len())
+        && local.bytes().all(atom)
+        && !dots
+        && !domain.starts_with('*')
+        && is_host_name(domain)
+}
+
+fn is_absolute_uri(uri: &str) -> bool {
+    let Some((scheme, rest)) = uri.split_once(':') else {
+        return false;
+    };
+    let letter = scheme.starts_with(|c: char| c.is_ascii_alphabetic());
+    let scheme_ok = scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    let rest_ok = rest.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"{}|\\^`".contains(&b));
+    letter && scheme_ok && rest_ok && !rest.is_empty() && uri.len() <= 2_048
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn good_names_survive_both_round_trips() {
+        for text in ["dns:a.example", "dns:*.a.example", "ip:10.0.0.1", "ip:2001:db8::1", "email:a@b.example", "uri:https://a.example/x"] {
+            let name: AlternativeName = text.parse().expect(text);
+            assert_eq!(name.to_string(), text);
+            assert_eq!(AlternativeName::from_general_name(&name.to_general_name()), Ok(name));
+        }
+    }
+
+    #[test]
+    fn bad_names_are_refused() {
+        for text in ["dns:", "dns:a_b.example", "dns:*", "dns:*.com", "dns:1.2.3.4", "dns:-a.b", "dns:a..b", "ip:1.2.3", "email:a", "email:a@*.b.c", "uri:nothing", "x:y", "plain"] {
+            assert!(text.parse::<AlternativeName>().is_err(), "{text}");
+        }
+    }
+}

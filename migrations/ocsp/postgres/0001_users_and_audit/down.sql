@@ -1,0 +1,5 @@
+DROP TABLE audit;
+DROP TABLE group_members;
+DROP TABLE groups;
+DROP TABLE user_certificates;
+DROP TABLE users;
