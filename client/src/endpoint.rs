@@ -7,7 +7,7 @@ use common::x509::Certificate;
 use common::x509::certificate::chain_from_pem;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::tls::{ClientCert, KeyKind, PrivateKey, RootCerts, TlsConfig};
+use ureq::tls::{ClientCert, PrivateKey, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 /// Largest answer that we read into memory, bytes.
@@ -66,6 +66,7 @@ fn describe(problem: &Problem) -> String {
 pub struct Endpoint {
     base: String,
     agent: Agent,
+    timeout: Duration,
 }
 
 /// An answer with its entity tag.
@@ -79,13 +80,12 @@ pub struct Tagged<T> {
 
 impl Endpoint {
     /// A service at `base` (`https://ca.example:8443`) whose TLS certificate is below `anchors`.
-    pub fn new(base: &str, anchors: &[Certificate], credential: Option<&Credential>) -> Self {
+    ///
+    /// # Errors
+    /// When the credential's key is not usable.
+    pub fn new(base: &str, anchors: &[Certificate], credential: Option<&Credential>) -> Result<Self, Error> {
         let roots: Vec<_> = anchors.iter().map(certificate).collect();
-        let client = credential.map(|credential| {
-            let chain: Vec<_> = credential.chain.iter().map(certificate).collect();
-            let key = PrivateKey::from_der(KeyKind::Pkcs8, credential.key.expose()).to_owned();
-            ClientCert::new_with_certs(&chain, key)
-        });
+        let client = credential.map(client_certificate).transpose()?;
         let tls = TlsConfig::builder()
             .unversioned_rustls_crypto_provider(provider())
             .root_certs(RootCerts::Specific(Arc::new(roots)))
@@ -97,13 +97,18 @@ impl Endpoint {
             .proxy(None)
             .max_redirects(0)
             .timeout_connect(Some(Duration::from_secs(5)))
-            .timeout_global(Some(Duration::from_secs(60)))
             .user_agent(concat!("chancery/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self {
+        Ok(Self {
             base: base.trim_end_matches('/').to_owned(),
             agent: config.new_agent(),
-        }
+            timeout: Duration::from_secs(60),
+        })
+    }
+
+    /// The same service with another limit on the time of a whole call.
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        Self { timeout, ..self.clone() }
     }
 
     /// Reads trust anchor and credential from PEM files: `credential` holds a certificate chain and
@@ -111,7 +116,7 @@ impl Endpoint {
     pub fn from_pem(base: &str, anchors: &str, credential: Option<&str>) -> Result<Self, Error> {
         let anchors = chain_from_pem(anchors).map_err(Error::Credential)?;
         let credential = credential.map(credential_from_pem).transpose()?;
-        Ok(Self::new(base, &anchors, credential.as_ref()))
+        Self::new(base, &anchors, credential.as_ref())
     }
 
     /// The base URL.
@@ -122,27 +127,27 @@ impl Endpoint {
     /// GET of a JSON body.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Tagged<T>, Error> {
         let url = self.url(path);
-        let response = self.agent.get(&url).header("Accept", "application/json").call();
+        let response = self.timed(self.agent.get(&url)).header("Accept", "application/json").call();
         json(&url, response)
     }
 
     /// GET of other bytes.
     pub fn get_bytes(&self, path: &str, accept: &str) -> Result<Vec<u8>, Error> {
         let url = self.url(path);
-        let response = self.agent.get(&url).header("Accept", accept).call();
+        let response = self.timed(self.agent.get(&url)).header("Accept", accept).call();
         Ok(bytes(&url, response)?.value)
     }
 
     /// POST of a JSON body.
     pub fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<Tagged<T>, Error> {
         let url = self.url(path);
-        json(&url, self.agent.post(&url).send_json(body))
+        json(&url, self.timed(self.agent.post(&url)).send_json(body))
     }
 
     /// POST of other bytes.
     pub fn post_bytes(&self, path: &str, media_type: &str, body: &[u8]) -> Result<Vec<u8>, Error> {
         let url = self.url(path);
-        let response = self.agent.post(&url).header("Content-Type", media_type).send(body);
+        let response = self.timed(self.agent.post(&url)).header("Content-Type", media_type).send(body);
         Ok(bytes(&url, response)?.value)
     }
 
@@ -154,11 +159,15 @@ impl Endpoint {
         body: &impl Serialize,
     ) -> Result<Tagged<T>, Error> {
         let url = self.url(path);
-        let mut request = self.agent.put(&url);
+        let mut request = self.timed(self.agent.put(&url));
         if let Some(tag) = if_match {
             request = request.header("If-Match", tag);
         }
         json(&url, request.send_json(body))
+    }
+
+    fn timed<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
+        request.config().timeout_global(Some(self.timeout)).build()
     }
 
     fn url(&self, path: &str) -> String {
@@ -170,6 +179,15 @@ fn certificate(certificate: &Certificate) -> ureq::tls::Certificate<'static> {
     ureq::tls::Certificate::from_der(certificate.der()).to_owned()
 }
 
+fn client_certificate(credential: &Credential) -> Result<ClientCert, Error> {
+    // The HTTP client would only find out later, and panic.
+    common::http::tls::check(credential).map_err(Error::Credential)?;
+    let chain: Vec<_> = credential.chain.iter().map(certificate).collect();
+    let pem = common::x509::pem("PRIVATE KEY", credential.key.expose());
+    let key = PrivateKey::from_pem(pem.as_bytes()).map_err(|e| Error::Credential(e.to_string()))?;
+    Ok(ClientCert::new_with_certs(&chain, key))
+}
+
 /// Reads a certificate chain and an unencrypted PKCS#8 key from one PEM text.
 pub fn credential_from_pem(pem: &str) -> Result<Credential, Error> {
     let wrong = |why: &str| Error::Credential(format!("the credential {why}"));
@@ -177,7 +195,7 @@ pub fn credential_from_pem(pem: &str) -> Result<Credential, Error> {
     let start = pem.find("-----BEGIN PRIVATE KEY-----").ok_or_else(|| wrong("has no PRIVATE KEY"))?;
     let end_line = "-----END PRIVATE KEY-----";
     let length = pem[start..].find(end_line).ok_or_else(|| wrong("is cut off"))? + end_line.len();
-    let key = common::x509::der_from(pem[start..start + length].as_bytes(), &["PRIVATE KEY"]);
+    let key = common::x509::der_from(&pem.as_bytes()[start..start + length], &["PRIVATE KEY"]);
     let key = key.ok_or_else(|| wrong("has an unreadable PRIVATE KEY"))?;
     match chain.is_empty() {
         true => Err(wrong("has no CERTIFICATE")),

@@ -149,6 +149,11 @@ impl Caller {
         self.user.as_deref()
     }
 
+    /// Whether this is the service itself.
+    pub fn is_system(&self) -> bool {
+        self.evidence.is_none()
+    }
+
     /// Whether the caller is a member of `group`.
     pub fn is_in(&self, group: Group) -> bool {
         self.groups.contains(&group)

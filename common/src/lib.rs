@@ -10,6 +10,8 @@ pub mod entropy;
 pub mod folder;
 pub mod http;
 pub mod identity;
+pub mod keystore;
 pub mod pkcs12;
+pub mod process;
 pub mod telemetry;
 pub mod x509;

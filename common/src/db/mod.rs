@@ -116,7 +116,7 @@ impl Failure for Error {
 }
 
 /// A service's database. Cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Database {
     readers: Arc<Pool>,
     writer: Option<Arc<Writer>>,
@@ -152,6 +152,11 @@ impl Database {
                 })
             }
         }
+    }
+
+    /// Whether other processes may write to the same database: a server's, not a file's.
+    pub fn is_shared(&self) -> bool {
+        self.writer.is_none()
     }
 
     /// Runs queries that change nothing.

@@ -20,6 +20,12 @@ struct State {
 /// How long a caller waits for a connection before it gives up.
 const WAIT: Duration = Duration::from_secs(10);
 
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pool")
+    }
+}
+
 impl Pool {
     pub(super) fn new(connections_max: usize, connect: Connect) -> Self {
         Self {

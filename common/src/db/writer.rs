@@ -62,6 +62,12 @@ where
     }
 }
 
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Writer")
+    }
+}
+
 impl Writer {
     pub(super) fn start(connection: SqliteConnection) -> Self {
         let (queue, jobs) = sync_channel(QUEUE_MAX);

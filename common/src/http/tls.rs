@@ -122,6 +122,12 @@ fn explain(error: &rustls::Error) -> String {
     }
 }
 
+/// Whether the key is readable and belongs to the certificate.
+pub fn check(identity: &TlsIdentity) -> Result<(), String> {
+    let key = certified(identity)?;
+    key.keys_match().map_err(|_| "the certificate is not of the key beside it".into())
+}
+
 fn certified(identity: &TlsIdentity) -> Result<CertifiedKey, String> {
     let chain = identity.chain.iter().map(|c| CertificateDer::from(c.der().to_vec())).collect();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(identity.key.expose().to_vec()));

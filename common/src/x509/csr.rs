@@ -153,3 +153,70 @@ fn alternative_names(extensions: &Extensions) -> Result<Vec<AlternativeName>, Cs
     }
     Ok(found)
 }
+
+/// Makes a PKCS#10 request for one of our own keys.
+pub fn create(
+    key: &crate::crypto::PrivateKey,
+    subject: &Name,
+    names: &[AlternativeName],
+) -> Result<Vec<u8>, crate::crypto::KeyError> {
+    use crate::crypto::KeyError;
+    use der::asn1::{BitString, SetOfVec};
+    use x509_cert::attr::Attribute;
+    use x509_cert::request::{CertReqInfo, Version};
+
+    let build = || -> der::Result<CertReqInfo> {
+        let mut attributes = SetOfVec::new();
+        if !names.is_empty() {
+            let names = names.iter().map(AlternativeName::to_general_name).collect();
+            let extensions = vec![super::extension::new(false, &SubjectAltName(names))?];
+            attributes.insert(Attribute {
+                oid: ID_EXTENSION_REQ,
+                values: SetOfVec::try_from(vec![der::Any::encode_from(&extensions)?])?,
+            })?;
+        }
+        Ok(CertReqInfo {
+            version: Version::V1,
+            subject: subject.clone(),
+            public_key: key.public_key().info().clone(),
+            attributes,
+        })
+    };
+    let info = build().map_err(|_| KeyError::Engine)?;
+    let signature = key.sign(&info.to_der().map_err(|_| KeyError::Engine)?)?;
+    let request = CertReq {
+        info,
+        algorithm: key.algorithm().identifier(),
+        signature: BitString::from_bytes(&signature).map_err(|_| KeyError::Engine)?,
+    };
+    request.to_der().map_err(|_| KeyError::Engine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{KeySpec, PrivateKey};
+
+    #[test]
+    fn our_own_requests_are_read_back_and_altered_ones_refused() {
+        let (key, _) = PrivateKey::generate(KeySpec::EcP256).expect("generates");
+        let subject = name::parse("CN=host.example").expect("parses");
+        let names = ["dns:host.example".parse().expect("parses")];
+        let mut der = create(&key, &subject, &names).expect("builds");
+        let csr = Csr::parse(&der).expect("reads");
+        assert_eq!(csr.subject(), &subject);
+        assert_eq!(csr.alternative_names(), names);
+        assert!(Csr::parse(csr.pem().as_bytes()).is_ok());
+        let at = der.windows(4).position(|w| w == b"host").expect("the name is in there");
+        der[at] = b'm';
+        assert!(matches!(Csr::parse(&der), Err(CsrError::Signature)));
+    }
+
+    #[test]
+    fn what_is_no_request_is_named() {
+        assert!(matches!(Csr::parse(b"  \n"), Err(CsrError::Empty)));
+        assert!(matches!(Csr::parse(b"hello!"), Err(CsrError::NotDer)));
+        assert!(matches!(Csr::parse(&[0x30, 0x03, 1, 1, 0xff]), Err(CsrError::Undecodable(_))));
+        assert!(matches!(Csr::parse(&vec![b'A'; 100_000]), Err(CsrError::TooLarge)));
+    }
+}

@@ -43,6 +43,16 @@ pub fn timestamp(time: &Time) -> Timestamp {
     Timestamp::from_seconds(i64::try_from(seconds).unwrap_or(i64::MAX / 1_000_000))
 }
 
+/// Lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    hex::encode(bytes)
+}
+
+/// Bytes from hex of any case.
+pub fn from_hex(text: &str) -> Option<Vec<u8>> {
+    hex::decode(text).ok()
+}
+
 /// PEM text of `der` under `label`.
 pub fn pem(label: &'static str, der: &[u8]) -> String {
     der::pem::encode_string(label, der::pem::LineEnding::LF, der)

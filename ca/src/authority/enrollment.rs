@@ -1,0 +1,342 @@
+//! Requests: submit, show, list, decide.
+
+use std::sync::Arc;
+
+use common::api::Violation;
+use common::api::ca::{Changes, Decision, HistoryEntry, Requestor};
+use common::audit::Event;
+use common::clock::Timestamp;
+use common::db::audit;
+use common::entropy;
+use common::http::conditional::IfMatch;
+use common::identity::{Caller, Denied, Group};
+use common::x509::{Csr, name};
+use uuid::Uuid;
+
+use super::Authority;
+use crate::Error;
+use crate::issue::Linted;
+use crate::profile::{Approval, Authentication, Profile};
+use crate::request::{NotPending, Request, State};
+use crate::store::{certificates, idempotency, requests};
+
+/// What a client sends to ask for a certificate.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// The profile's id.
+    pub profile: String,
+    /// PEM, base64 or DER.
+    pub csr: Vec<u8>,
+    /// Who asks, in their own words.
+    pub requestor: Option<Requestor>,
+    /// The issuing authority; the first one when absent.
+    pub authority: Option<String>,
+    /// Under which key the answer is kept.
+    pub idempotency: Option<IdempotencyKey>,
+}
+
+/// `Idempotency-Key` with its scope, digested.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// SHA-256 of identity, method, path and key.
+    pub scope: [u8; 32],
+    /// SHA-256 of media type and body.
+    pub digest: [u8; 32],
+}
+
+/// A request after submission.
+#[derive(Clone, Debug)]
+pub struct Submitted {
+    /// The request.
+    pub request: Request,
+    /// Its entity tag.
+    pub etag: String,
+}
+
+impl Authority {
+    /// Takes a certificate request. Depending on the profile it waits for an agent or is issued at
+    /// once; a refusal by the profile is put on record, too.
+    pub fn submit(&self, caller: &Caller, submission: Submission) -> Result<Submitted, Error> {
+        let profile = self.profile_for(caller, &submission.profile)?;
+        let authority = submission.authority.as_deref().unwrap_or(&self.host.id);
+        if authority != self.host.id {
+            return Err(Error::field("authority", "unknown", format!("there is no authority `{authority}`")));
+        }
+        let csr = Csr::parse(&submission.csr)?;
+        refuse_revocation_proof(&csr)?;
+        let now = self.clock.now();
+        let request = new_request(caller, &profile, &submission, &csr, now);
+        let draft = profile.draft(&csr, &self.host, &Changes::default(), now);
+        let linted = draft.and_then(|draft| draft.lint(&self.host, now));
+        let key = submission.idempotency;
+        match linted {
+            Err(violations) => self.record_refusal(caller, request, violations, now, key),
+            Ok(linted) if issues_at_once(&profile, caller) => {
+                let request = self.issue(caller, request, true, linted, None, key)?;
+                Ok(self.submitted(request, &profile))
+            }
+            Ok(_) => {
+                let event = Event::by(caller, now, "PROFILE_CERT_REQUEST", format!("request/{}", request.id))
+                    .with("profile", profile.id());
+                let request = self.record(request, event, key)?;
+                Ok(self.submitted(request, &profile))
+            }
+        }
+    }
+
+    /// A request, and the entity tag that a decision must carry.
+    pub fn request(&self, id: Uuid) -> Result<Submitted, Error> {
+        let request = self.database.read(|c| requests::find(c, id))?;
+        let version = self.profiles.find(&request.profile).map(|p| p.version().to_owned());
+        let etag = request.etag(&version.unwrap_or_default());
+        Ok(Submitted { request, etag })
+    }
+
+    /// A page of requests, newest first.
+    pub fn requests(
+        &self,
+        filter: &requests::Filter,
+        after: Option<(i64, String)>,
+        limit: i64,
+    ) -> Result<Vec<Request>, Error> {
+        self.database.read(|c| requests::list(c, filter, after, limit))
+    }
+
+    /// An agent's decision on what was reviewed under the tag in `if_match`.
+    pub fn decide(
+        &self,
+        caller: &Caller,
+        id: Uuid,
+        if_match: &IfMatch,
+        decision: Decision,
+    ) -> Result<Submitted, Error> {
+        let Submitted { request, etag } = self.request(id)?;
+        let approving = matches!(decision, Decision::Approved { .. });
+        if_match.require(&etag, !approving).map_err(Error::Precondition)?;
+        let now = self.clock.now();
+        let by = caller.actor();
+        let profile = self.profiles.find(&request.profile).cloned().ok_or(Error::NotFound("profile"))?;
+        let not_pending = |NotPending(found)| Error::NotPending { found, etag: etag.clone() };
+        let (decided, event, detail) = match decision {
+            Decision::Approved { changes, note } => {
+                let changes = changes.unwrap_or_default();
+                let request = self.approve(caller, request, &profile, &changes, note, &etag)?;
+                return Ok(self.submitted(request, &profile));
+            }
+            Decision::Rejected { note } => (request.reject(by, now, note), "CERT_REQUEST_PROCESSED", "rejected"),
+            Decision::Canceled { note } => (request.cancel(by, now, note), "CERT_REQUEST_PROCESSED", "canceled"),
+            Decision::Assigned { note } => (request.assign(by, now, note), "ASSIGN_CERT_REQUEST", "assigned"),
+            Decision::Unassigned { note } => (request.unassign(by, now, note), "ASSIGN_CERT_REQUEST", "unassigned"),
+        };
+        let decided = decided.map_err(not_pending)?;
+        let event = Event::by(caller, now, event, format!("request/{id}")).with("decision", detail);
+        let decided = self.record_decision(decided, event)?;
+        Ok(self.submitted(decided, &profile))
+    }
+
+    fn approve(
+        &self,
+        caller: &Caller,
+        request: Request,
+        profile: &Arc<Profile>,
+        changes: &Changes,
+        note: Option<String>,
+        etag: &str,
+    ) -> Result<Request, Error> {
+        if request.state != State::Pending {
+            let found = request.state.name();
+            return Err(Error::NotPending { found, etag: etag.to_owned() });
+        }
+        if request.profile_version != profile.version() {
+            let profile = profile.id().to_owned();
+            return Err(Error::ProfileChanged { profile, etag: etag.to_owned() });
+        }
+        let linted = self.draft(&request, profile, changes)?;
+        self.issue(caller, request, false, linted, note, None)
+    }
+
+    /// The certificate that would answer `request` now.
+    fn draft(&self, request: &Request, profile: &Profile, changes: &Changes) -> Result<Linted, Error> {
+        let now = self.clock.now();
+        let csr = Csr::from_der(request.csr.clone())?;
+        let draft = profile.draft(&csr, &self.host, changes, now);
+        draft.and_then(|draft| draft.lint(&self.host, now)).map_err(Error::NotAcceptable)
+    }
+
+    fn profile_for(&self, caller: &Caller, id: &str) -> Result<Arc<Profile>, Error> {
+        let profile = self.profiles.find(id).cloned().ok_or(Error::NotFound("profile"))?;
+        if !profile.text().enabled {
+            return Err(Error::NotFound("enabled profile"));
+        }
+        if profile.text().authentication == Authentication::None || caller.is_system() {
+            return Ok(profile);
+        }
+        let group = Group::CertificateManagerAgents;
+        if !caller.is_authenticated() {
+            let why = format!("profile {id} needs the client certificate of an agent");
+            return Err(Denied::Unauthenticated(why).into());
+        }
+        match caller.is_in(group) {
+            true => Ok(profile),
+            false => Err(Denied::Forbidden {
+                actor: caller.actor().to_owned(),
+                groups: group.name().into(),
+            }
+            .into()),
+        }
+    }
+
+    fn record_refusal(
+        &self,
+        caller: &Caller,
+        mut request: Request,
+        violations: Vec<Violation>,
+        now: Timestamp,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Submitted, Error> {
+        request.state = State::Rejected;
+        request.violations.clone_from(&violations);
+        let id = request.id;
+        let event = Event::by(caller, now, "PROFILE_CERT_REQUEST", format!("request/{id}"))
+            .with("profile", request.profile.clone())
+            .failed();
+        self.record(request, event, key)?;
+        Err(Error::Refused { request: id, violations })
+    }
+
+    fn record(&self, request: Request, event: Event, key: Option<IdempotencyKey>) -> Result<Request, Error> {
+        let row = request.clone();
+        self.database.write("submit request", move |c| {
+            requests::insert(c, &row)?;
+            remember(c, key.as_ref(), &row)?;
+            Ok::<_, Error>(audit::append(c, &event)?)
+        })?;
+        Ok(request)
+    }
+
+    fn record_decision(&self, request: Request, event: Event) -> Result<Request, Error> {
+        let row = request.clone();
+        let recorded = self.database.write("decide request", move |c| {
+            let recorded = requests::update(c, &row)?;
+            if recorded {
+                audit::append(c, &event)?;
+            }
+            Ok::<_, Error>(recorded)
+        })?;
+        match recorded {
+            true => Ok(request),
+            false => Err(self.somebody_was_faster(request.id)?),
+        }
+    }
+
+    /// What to say when another decision came between.
+    pub(super) fn somebody_was_faster(&self, id: Uuid) -> Result<Error, Error> {
+        let Submitted { request, etag } = self.request(id)?;
+        let found = request.state.name();
+        Ok(match request.state {
+            State::Pending => Error::Precondition(
+                IfMatch::Tags(Vec::new()).check(&etag).err().unwrap_or_else(|| {
+                    common::http::Problem::conflict("changed", "the request has changed")
+                }),
+            ),
+            _ => Error::NotPending { found, etag },
+        })
+    }
+
+    fn submitted(&self, request: Request, profile: &Profile) -> Submitted {
+        let etag = request.etag(profile.version());
+        Submitted { request, etag }
+    }
+
+    /// What an agent sees of a pending request's certificate, or why there would be none.
+    pub fn preview(&self, request: &Request) -> Result<crate::issue::Draft, Vec<Violation>> {
+        let unreadable = |e: String| vec![Violation::field("csr", "syntax", e)];
+        let csr = Csr::from_der(request.csr.clone()).map_err(|e| unreadable(e.to_string()))?;
+        let profile = self.profiles.find(&request.profile);
+        let profile = profile.ok_or_else(|| unreadable("the profile is gone".into()))?;
+        profile.draft(&csr, &self.host, &Changes::default(), self.clock.now())
+    }
+
+    /// What is kept under an idempotency key.
+    pub fn kept(&self, key: &IdempotencyKey) -> Result<Option<idempotency::Kept>, Error> {
+        let since = self.clock.now().plus_days(-1);
+        self.database.read(|c| idempotency::find(c, &key.scope, since))
+    }
+
+    /// Keeps the answer to a request that carried an idempotency key.
+    pub fn keep(&self, key: &IdempotencyKey, answer: Vec<u8>) -> Result<(), Error> {
+        let scope = key.scope;
+        self.database.write("keep answer", move |c| idempotency::keep(c, &scope, &answer))
+    }
+}
+
+/// Remembers an idempotency key with the request that it made.
+pub(super) fn remember(
+    connection: &mut common::db::Connection,
+    key: Option<&IdempotencyKey>,
+    request: &Request,
+) -> Result<(), Error> {
+    let Some(key) = key else {
+        return Ok(());
+    };
+    // A key that outlived its day makes room for a new use.
+    idempotency::forget(connection, request.created.plus_days(-1))?;
+    idempotency::insert(connection, &key.scope, &key.digest, request.id, request.created)
+}
+
+fn new_request(
+    caller: &Caller,
+    profile: &Profile,
+    submission: &Submission,
+    csr: &Csr,
+    now: Timestamp,
+) -> Request {
+    Request {
+        id: entropy::uuid(),
+        version: 1,
+        state: State::Pending,
+        profile: profile.id().to_owned(),
+        profile_version: profile.version().to_owned(),
+        authority: submission.authority.clone().unwrap_or_else(|| "host".into()),
+        created: now,
+        modified: now,
+        csr: csr.der().to_vec(),
+        requestor: submission.requestor.clone(),
+        assigned_to: None,
+        violations: Vec::new(),
+        history: vec![HistoryEntry {
+            at: now,
+            by: caller.actor().to_owned(),
+            action: "submitted".into(),
+            note: None,
+        }],
+    }
+}
+
+fn issues_at_once(profile: &Profile, caller: &Caller) -> bool {
+    match profile.text().approval {
+        Approval::Automatic => true,
+        Approval::AgentOrService => caller.is_system() || caller.is_in(Group::SubsystemGroup),
+        Approval::Agent => caller.is_system(),
+    }
+}
+
+/// A PKCS#10 with the subject `CN=revoke:…` proves a key to revoke its certificate. It is made to be
+/// shown around, so it must never become a certificate.
+fn refuse_revocation_proof(csr: &Csr) -> Result<(), Error> {
+    let proof = name::common_names(csr.subject()).iter().any(|name| name.starts_with("revoke:"));
+    match proof {
+        true => Err(Error::field("csr", "revocation-proof", "this is a proof for revocation, not a request")),
+        false => Ok(()),
+    }
+}
+
+/// The intent of a request in the transaction that approves it.
+pub(super) fn origin(request: &Request, by: &str) -> certificates::Origin {
+    certificates::Origin {
+        request: Some(request.id),
+        profile: request.profile.clone(),
+        profile_version: request.profile_version.clone(),
+        approved_by: by.to_owned(),
+    }
+}

@@ -1,0 +1,165 @@
+//! From a linted draft to a certificate on record: intent, signature, record.
+
+use common::audit::Event;
+use common::db::audit;
+use common::identity::Caller;
+use common::x509::Certificate;
+
+use super::enrollment::{IdempotencyKey, Submission, origin, remember};
+use super::Authority;
+use crate::Error;
+use crate::issue::{Intent, Linted, Signed};
+use crate::request::{NotPending, Request, State};
+use crate::store::{certificates, requests};
+
+/// A certificate that an installation makes for itself at first start.
+#[derive(Clone, Debug)]
+pub struct SystemRequest {
+    /// The profile's id.
+    pub profile: &'static str,
+    /// PKCS#10, DER.
+    pub csr: Vec<u8>,
+}
+
+impl Authority {
+    /// Issues under `request`, new or already on record. Everything up to the first commit may be
+    /// undone; after it the certificate will exist, if need be after a restart.
+    pub(super) fn issue(
+        &self,
+        caller: &Caller,
+        request: Request,
+        is_new: bool,
+        linted: Linted,
+        note: Option<String>,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Request, Error> {
+        let now = self.clock.now();
+        let id = request.id;
+        let by = caller.actor().to_owned();
+        let not_pending = |NotPending(found)| Error::NotPending { found, etag: String::new() };
+        let approved = request
+            .approve(linted.serial().clone(), &by, now, note)
+            .map_err(not_pending)?;
+        let event = Event::by(caller, now, "CERT_REQUEST_PROCESSED", format!("request/{id}"))
+            .with("decision", "approved")
+            .with("profile", approved.profile.clone())
+            .with("serial", linted.serial().to_string())
+            .with("tbs_sha256", common::x509::hex(&common::crypto::sha256(linted.tbs())));
+        let row = approved.clone();
+        let origin = origin(&approved, &by);
+        let intent = self.database.write("intend certificate", move |c| {
+            match is_new {
+                true => {
+                    requests::insert(c, &row)?;
+                    remember(c, key.as_ref(), &row)?;
+                }
+                false if !requests::update(c, &row)? => return Ok(None),
+                false => {}
+            }
+            let intent = certificates::intend(c, &linted, &origin, now)?;
+            audit::append(c, &event)?;
+            Ok::<_, Error>(Some(intent))
+        })?;
+        let Some(intent) = intent else {
+            return Err(self.somebody_was_faster(id)?);
+        };
+        self.news.tell();
+        self.finish(caller, intent, approved)
+    }
+
+    /// Signs an intent and puts the certificate on record.
+    fn finish(&self, caller: &Caller, intent: Intent, approved: Request) -> Result<Request, Error> {
+        let now = self.clock.now();
+        let id = approved.id;
+        let signed = intent.sign(&self.host)?;
+        let complete = approved.complete(now).map_err(|NotPending(found)| Error::NotPending {
+            found,
+            etag: String::new(),
+        })?;
+        let event = issued(caller, &signed, now).with("request", id.to_string());
+        let row = complete.clone();
+        let recorded = self.database.write("record certificate", move |c| {
+            let recorded = certificates::record(c, &signed)? && requests::update(c, &row)?;
+            if recorded {
+                audit::append(c, &event)?;
+            }
+            Ok::<_, Error>(recorded)
+        })?;
+        metrics::counter!("ca_certificates_issued_total", "profile" => complete.profile.clone()).increment(1);
+        match recorded {
+            true => Ok(complete),
+            // Another process finished the same intent; its certificate is the one on record.
+            false => Ok(self.request(id)?.request),
+        }
+    }
+
+    /// Finishes what a crash interrupted between intent and record, with the bytes on record.
+    /// Gives the number of certificates.
+    pub fn finish_interrupted(&self) -> Result<usize, Error> {
+        let system = Caller::system();
+        let unfinished = self.database.read(certificates::unfinished)?;
+        let count = unfinished.len();
+        for (intent, request) in unfinished {
+            let serial = intent.serial().to_string();
+            match request {
+                Some(id) => {
+                    let request = self.database.read(|c| requests::find(c, id))?;
+                    self.finish(&system, intent, request)?;
+                }
+                None => self.finish_without_request(&system, intent)?,
+            }
+            tracing::warn!(serial, "finished an interrupted issuance");
+        }
+        Ok(count)
+    }
+
+    fn finish_without_request(&self, caller: &Caller, intent: Intent) -> Result<(), Error> {
+        let signed = intent.sign(&self.host)?;
+        let event = issued(caller, &signed, self.clock.now());
+        self.database.write("record certificate", move |c| {
+            if certificates::record(c, &signed)? {
+                audit::append(c, &event)?;
+            }
+            Ok::<_, Error>(())
+        })
+    }
+
+    /// Issues the authority's own certificate, self-signed, under its profile.
+    pub(crate) fn issue_own(&self, linted: Linted, profile_version: &str) -> Result<(), Error> {
+        let system = Caller::system();
+        let now = self.clock.now();
+        let origin = certificates::Origin {
+            request: None,
+            profile: "caCACert".into(),
+            profile_version: profile_version.to_owned(),
+            approved_by: "system".into(),
+        };
+        let intent = self.database.write("intend certificate", move |c| {
+            certificates::intend(c, &linted, &origin, now)
+        })?;
+        self.finish_without_request(&system, intent)
+    }
+
+    /// Issues a certificate that the installation itself needs.
+    pub fn issue_for_system(&self, request: SystemRequest) -> Result<Certificate, Error> {
+        let submission = Submission {
+            profile: request.profile.into(),
+            csr: request.csr,
+            requestor: None,
+            authority: None,
+            idempotency: None,
+        };
+        let submitted = self.submit(&Caller::system(), submission)?;
+        let State::Complete(serial) = &submitted.request.state else {
+            return Err(Error::Internal("a system certificate was not issued".into()));
+        };
+        Ok(self.database.read(|c| certificates::find(c, serial))?.certificate)
+    }
+}
+
+fn issued(caller: &Caller, signed: &Signed, now: common::clock::Timestamp) -> Event {
+    let certificate = signed.certificate();
+    Event::by(caller, now, "CERT_ISSUED", format!("certificate/{}", certificate.serial()))
+        .with("sha256", common::x509::hex(&certificate.sha256()))
+        .with("subject", certificate.subject().to_string())
+}

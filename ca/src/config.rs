@@ -1,0 +1,84 @@
+//! The CA's settings.
+
+use common::config::{Setting, Settings};
+use common::crypto::KeySpec;
+
+/// Every setting of the CA.
+pub const SETTINGS: [Setting; 5] = [
+    Setting {
+        key: "ca.key",
+        value: "KIND",
+        help: "Kind of the CA's key, used at first start: ec-p256, ec-p384, rsa-2048, rsa-3072, rsa-4096 or ed25519 [default: ec-p256]",
+    },
+    Setting {
+        key: "ca.subject",
+        value: "NAME",
+        help: "Subject of the CA, used at first start [default: CN=Chancery CA and a random number]",
+    },
+    Setting {
+        key: "crl.on_revocation",
+        value: "BOOL",
+        help: "Make a new CRL within a second of each change of status [default: true]",
+    },
+    Setting {
+        key: "crl.on_revocation_max",
+        value: "COUNT",
+        help: "Above this many entries the CRL waits for its schedule [default: 100000]",
+    },
+    Setting {
+        key: "crl.validity_hours",
+        value: "HOURS",
+        help: "Time from thisUpdate to nextUpdate; a new CRL is made after half of it [default: 48]",
+    },
+];
+
+/// Validated settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Kind of the CA's key, for first start.
+    pub key: KeySpec,
+    /// Subject of the CA, for first start.
+    pub subject: Option<String>,
+    /// CRLs.
+    pub crl: CrlConfig,
+}
+
+/// When CRLs are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CrlConfig {
+    /// At once after a change.
+    pub on_revocation: bool,
+    /// Entries up to which that holds.
+    pub on_revocation_max: i64,
+    /// From thisUpdate to nextUpdate.
+    pub validity_hours: i64,
+}
+
+impl Config {
+    /// Reads and checks the values in force.
+    ///
+    /// # Errors
+    /// One sentence that names the setting.
+    pub fn new(settings: &Settings) -> Result<Self, String> {
+        let validity_hours = settings.get_or("crl.validity_hours", 48)?;
+        if !(1..=24 * 365).contains(&validity_hours) {
+            return Err("crl.validity_hours: must be from 1 to 8760".into());
+        }
+        let subject: Option<String> = settings.get("ca.subject")?;
+        if let Some(text) = &subject {
+            let name = common::x509::name::parse(text).map_err(|e| format!("ca.subject: {e}"))?;
+            if name.is_empty() {
+                return Err("ca.subject: must not be empty".into());
+            }
+        }
+        Ok(Self {
+            key: settings.get_or("ca.key", KeySpec::default())?,
+            subject,
+            crl: CrlConfig {
+                on_revocation: settings.get_or("crl.on_revocation", true)?,
+                on_revocation_max: settings.get_or("crl.on_revocation_max", 100_000)?,
+                validity_hours,
+            },
+        })
+    }
+}

@@ -1,0 +1,48 @@
+//! Operation × role: who may call what. The only place that says so.
+
+use common::identity::{Group, Rule};
+
+/// What a route does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Operation {
+    ListProfiles,
+    ShowProfile,
+    SubmitRequest,
+    ListRequests,
+    ShowRequest,
+    DecideRequest,
+    ShowCertificate,
+    ListCertificates,
+    ChangeStatus,
+    ShowCrl,
+    MakeCrl,
+    ShowAuthority,
+    FollowJournal,
+}
+
+const AGENTS: &[Group] = &[Group::CertificateManagerAgents];
+const AGENTS_AND_ADMINISTRATORS: &[Group] = &[Group::CertificateManagerAgents, Group::Administrators];
+const SERVICES: &[Group] = &[Group::SubsystemGroup];
+
+impl Operation {
+    /// Who may.
+    pub fn rule(self) -> Rule {
+        match self {
+            Self::ListProfiles
+            | Self::ShowProfile
+            // Profiles themselves say who may submit under them.
+            | Self::SubmitRequest
+            // Knowing the unguessable id is the right to look.
+            | Self::ShowRequest
+            | Self::ShowCertificate
+            | Self::ShowCrl
+            | Self::ShowAuthority => Rule::Anyone,
+            Self::ListCertificates => Rule::User,
+            Self::ListRequests | Self::DecideRequest | Self::MakeCrl => Rule::Members(AGENTS),
+            // Agents; administrators for CA certificates, which the verb checks.
+            Self::ChangeStatus => Rule::Members(AGENTS_AND_ADMINISTRATORS),
+            Self::FollowJournal => Rule::Members(SERVICES),
+        }
+    }
+}

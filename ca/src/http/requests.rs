@@ -1,0 +1,373 @@
+//! `/pki/request/{profile}`, `/pki/requests`, `/pki/request/{id}` and its status.
+
+use actix_web::web::{self, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use common::api::ca::{
+    CsrSummary, Decision, Draft, Link, Request, RequestStatus, Requestor, SubmitRequest,
+};
+use common::api::{Page, Violation};
+use common::clock::Timestamp;
+use common::http::body::{Body, unsupported};
+use common::http::conditional::{IfMatch, is_not_modified};
+use common::http::{Problem, Query};
+use common::identity::{Evidence, Group};
+use common::x509::certificate::describe_key;
+use common::x509::{AlternativeName, Csr, CsrError, extension};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::access::Operation;
+use super::{idempotency, page};
+use crate::authority::{Submission, Submitted};
+use crate::profile::INPUT_ATTRIBUTES;
+use crate::request::State;
+use crate::store::requests::Filter;
+use crate::{Authority, Ca, Error, issue, request};
+
+/// Nothing may stand here yet.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoQuery {}
+
+/// Asks for a certificate under a profile.
+#[utoipa::path(post, path = "/pki/request/{profile_id}", tag = "requests",
+    request_body(content(
+        (SubmitRequest = "application/json"),
+        (String = "application/pkcs10"),
+        (String = "application/x-pem-file"),
+    )),
+    responses(
+        (status = 201, body = Request),
+        (status = 400, body = common::api::Problem),
+        (status = 404, body = common::api::Problem),
+        (status = 415, body = common::api::Problem),
+        (status = 422, body = common::api::Problem),
+    ))]
+pub(super) async fn submit(
+    ca: web::Data<Ca>,
+    evidence: Evidence,
+    request: HttpRequest,
+    profile: Path<String>,
+    _: Query<NoQuery>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let key = idempotency::key(&request, &evidence, &body)?;
+    if let Some(key) = &key
+        && let Some(answer) = idempotency::replay(&ca, &evidence, key).await?
+    {
+        return Ok(answer);
+    }
+    let _running = key.as_ref().map(idempotency::Running::start).transpose()?;
+    let submission = Submission {
+        idempotency: key.clone(),
+        ..submission(profile.into_inner(), &body)?
+    };
+    let answer = ca
+        .run(evidence, Operation::SubmitRequest, move |authority, caller| {
+            let submitted = authority.submit(caller, submission)?;
+            let sees_all = caller.is_in(Group::CertificateManagerAgents);
+            let answer = idempotency::Answer::created(&submitted, describe(authority, &submitted.request, sees_all));
+            if let Some(key) = &key {
+                authority.keep(key, answer.to_bytes())?;
+            }
+            Ok(answer)
+        })
+        .await?;
+    Ok(answer.respond())
+}
+
+/// Requests, newest first.
+#[utoipa::path(get, path = "/pki/requests", tag = "requests", params(ListQuery),
+    responses(
+        (status = 200, body = Page<Request>),
+        (status = 401, body = common::api::Problem),
+        (status = 403, body = common::api::Problem),
+        (status = 422, body = common::api::Problem),
+    ))]
+pub(super) async fn list(
+    ca: web::Data<Ca>,
+    evidence: Evidence,
+    query: Query<ListQuery>,
+) -> Result<web::Json<Page<Request>>, Problem> {
+    let entries = ca.run(evidence, Operation::ListRequests, move |authority, _| {
+        let query = query.0;
+        let limit = page::limit(query.limit).map_err(Error::Precondition)?;
+        let after = page::cursor(query.after.as_deref()).map_err(Error::Precondition)?;
+        let after = after.map(|(at, id)| (at, String::from_utf8_lossy(&id).into_owned()));
+        let filter = query.filter()?;
+        let found = authority.requests(&filter, after, limit + 1)?;
+        let (found, next) = page::cut(found, limit, |request| {
+            (request.created.micros(), request.id.to_string().into_bytes())
+        });
+        let entries = found.iter().map(|request| summary(request, true)).collect();
+        Ok(Page { entries, next })
+    });
+    Ok(web::Json(entries.await?))
+}
+
+/// A request; agents see what was sent, what would be issued, and what happened.
+#[utoipa::path(get, path = "/pki/request/{rid}", tag = "requests",
+    responses((status = 200, body = Request), (status = 404, body = common::api::Problem)))]
+pub(super) async fn show(
+    ca: web::Data<Ca>,
+    evidence: Evidence,
+    request: HttpRequest,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let id = parse_id(&id)?;
+    let (body, etag) = ca
+        .run(evidence, Operation::ShowRequest, move |authority, caller| {
+            let Submitted { request, etag } = authority.request(id)?;
+            let sees_all = caller.is_in(Group::CertificateManagerAgents);
+            Ok((describe(authority, &request, sees_all), etag))
+        })
+        .await?;
+    Ok(tagged(&request, &etag, &body))
+}
+
+/// Where a request stands.
+#[utoipa::path(get, path = "/pki/request/{rid}/status", tag = "requests",
+    responses((status = 200, body = RequestStatus), (status = 404, body = common::api::Problem)))]
+pub(super) async fn status(
+    ca: web::Data<Ca>,
+    evidence: Evidence,
+    request: HttpRequest,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let id = parse_id(&id)?;
+    let Submitted { request: found, etag } = ca
+        .run(evidence, Operation::ShowRequest, move |authority, _| authority.request(id))
+        .await?;
+    let body = RequestStatus {
+        status: found.state.name().into(),
+        request: found.link(),
+        certificate: certificate(&found),
+    };
+    Ok(tagged(&request, &etag, &body))
+}
+
+/// An agent's decision, bound by `If-Match` to what was reviewed.
+#[utoipa::path(put, path = "/pki/request/{rid}/status", tag = "requests", request_body = Decision,
+    params(("If-Match" = String, Header, description = "the ETag of what was reviewed")),
+    responses(
+        (status = 200, body = Request),
+        (status = 401, body = common::api::Problem),
+        (status = 403, body = common::api::Problem),
+        (status = 404, body = common::api::Problem),
+        (status = 409, body = common::api::Problem),
+        (status = 412, body = common::api::Problem),
+        (status = 422, body = common::api::Problem),
+        (status = 428, body = common::api::Problem),
+    ))]
+pub(super) async fn decide(
+    ca: web::Data<Ca>,
+    evidence: Evidence,
+    request: HttpRequest,
+    id: Path<String>,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let if_match = IfMatch::of(&request);
+    let (body, etag) = ca
+        .run(evidence, Operation::DecideRequest, move |authority, caller| {
+            let id = parse_id(&id).map_err(Error::Precondition)?;
+            let decision: Decision = body.json().map_err(Error::Precondition)?;
+            let Submitted { request, etag } = authority.decide(caller, id, &if_match, decision)?;
+            Ok((describe(authority, &request, true), etag))
+        })
+        .await?;
+    Ok(HttpResponse::Ok().insert_header(("etag", etag)).json(body))
+}
+
+/// Narrows the list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    /// Entries of a page, 1 to 1,000 (50).
+    limit: Option<i64>,
+    /// Cursor of the page.
+    after: Option<String>,
+    /// `pending`, `approved`, `complete`, `rejected` or `canceled`.
+    status: Option<String>,
+    /// `enrollment`.
+    r#type: Option<String>,
+    /// Profile id.
+    profile: Option<String>,
+    /// The requestor's name.
+    requestor: Option<String>,
+    /// The agent who took it.
+    assigned_to: Option<String>,
+    /// RFC 3339.
+    created_after: Option<String>,
+    /// RFC 3339.
+    created_before: Option<String>,
+}
+
+impl ListQuery {
+    fn filter(self) -> Result<Filter, Error> {
+        let choice = |field: &str, value: &Option<String>, known: &[&str]| match value {
+            Some(value) if !known.contains(&value.as_str()) => {
+                Err(Error::field(field, "choice", format!("{field} is one of {}", known.join(", "))))
+            }
+            _ => Ok(()),
+        };
+        choice("status", &self.status, &State::NAMES)?;
+        choice("type", &self.r#type, &["enrollment"])?;
+        Ok(Filter {
+            state: self.status,
+            profile: self.profile,
+            requestor: self.requestor,
+            assigned_to: self.assigned_to,
+            created_after: moment("created_after", self.created_after)?,
+            created_before: moment("created_before", self.created_before)?,
+        })
+    }
+}
+
+/// Reads a time of a query.
+pub(super) fn moment(field: &str, text: Option<String>) -> Result<Option<Timestamp>, Error> {
+    let parsed = text.map(|text| text.parse()).transpose();
+    parsed.map_err(|_| Error::field(field, "time", format!("{field} is an RFC 3339 time like 2026-11-21T20:45:00Z")))
+}
+
+fn parse_id(text: &str) -> Result<Uuid, Problem> {
+    text.parse().map_err(|_| Problem::not_found("request"))
+}
+
+/// Reads JSON or a bare PKCS#10.
+fn submission(profile: String, body: &Body) -> Result<Submission, Problem> {
+    let bare = |csr: Vec<u8>| Submission {
+        profile: profile.clone(),
+        csr,
+        requestor: None,
+        authority: None,
+        idempotency: None,
+    };
+    match body.media_type.as_str() {
+        "application/json" => from_json(profile, body.json()?),
+        "application/pkcs10" | "application/x-pem-file" => {
+            // A body that is not even DER or PEM is malformed; all else is judged with the request.
+            if let Err(error @ CsrError::NotDer) = Csr::parse(&body.bytes) {
+                return Err(Problem::bad_request(error.to_string()));
+            }
+            Ok(bare(body.bytes.to_vec()))
+        }
+        _ => Err(unsupported("application/json, application/pkcs10 and application/x-pem-file")),
+    }
+}
+
+fn from_json(profile: String, body: SubmitRequest) -> Result<Submission, Problem> {
+    let mut inputs = body.inputs.unwrap_or_default();
+    let unknown: Vec<_> = inputs
+        .keys()
+        .filter(|name| !INPUT_ATTRIBUTES.contains(&name.as_str()))
+        .map(|name| Violation::field(format!("inputs.{name}"), "unknown-field", "the profile has no such input"))
+        .collect();
+    if !unknown.is_empty() {
+        return Err(Problem::unprocessable(unknown));
+    }
+    if inputs.get("cert_request_type").is_some_and(|kind| kind != "pkcs10") {
+        let message = "the kind of request is pkcs10";
+        return Err(Problem::field("inputs.cert_request_type", "choice", message));
+    }
+    let csr = match (body.csr, inputs.remove("cert_request")) {
+        (Some(csr), None) | (None, Some(csr)) => csr,
+        (None, None) => return Err(Problem::field("csr", "required", "a certificate request is needed")),
+        (Some(_), Some(_)) => {
+            return Err(Problem::field("csr", "one-of", "send `csr` or `inputs.cert_request`, not both"));
+        }
+    };
+    let given = body.requestor.unwrap_or_default();
+    let requestor = Requestor {
+        name: given.name.or_else(|| inputs.remove("requestor_name")),
+        email: given.email.or_else(|| inputs.remove("requestor_email")),
+        phone: given.phone.or_else(|| inputs.remove("requestor_phone")),
+    };
+    for (field, value) in [("name", &requestor.name), ("email", &requestor.email), ("phone", &requestor.phone)] {
+        if value.as_ref().is_some_and(|value| value.chars().count() > 255) {
+            return Err(Problem::field(&format!("requestor.{field}"), "length", "at most 255 characters"));
+        }
+    }
+    Ok(Submission {
+        profile,
+        csr: csr.into_bytes(),
+        requestor: (requestor != Requestor::default()).then_some(requestor),
+        authority: body.authority,
+        idempotency: None,
+    })
+}
+
+fn tagged(request: &HttpRequest, etag: &str, body: &impl serde::Serialize) -> HttpResponse {
+    match is_not_modified(request, etag) {
+        true => HttpResponse::NotModified().insert_header(("etag", etag)).finish(),
+        false => HttpResponse::Ok().insert_header(("etag", etag)).json(body),
+    }
+}
+
+fn certificate(request: &request::Request) -> Option<Link> {
+    match &request.state {
+        State::Complete(serial) => Some(Link {
+            id: serial.to_string(),
+            link: format!("/pki/certificate/{serial}"),
+        }),
+        State::Pending | State::Approved(_) | State::Rejected | State::Canceled => None,
+    }
+}
+
+/// A request in a list: with who asked, without what agents look at one by one.
+fn summary(request: &request::Request, sees_all: bool) -> Request {
+    Request {
+        id: request.id.to_string(),
+        kind: "enrollment".into(),
+        status: request.state.name().into(),
+        profile: request.profile.clone(),
+        created: request.created,
+        modified: request.modified,
+        violations: request.violations.clone(),
+        certificate: certificate(request),
+        status_link: format!("{}/status", request.link()),
+        profile_version: sees_all.then(|| request.profile_version.clone()),
+        requestor: request.requestor.clone().filter(|_| sees_all),
+        assigned_to: request.assigned_to.clone().filter(|_| sees_all),
+        csr: None,
+        draft: None,
+        history: None,
+    }
+}
+
+/// A request in full, as far as the caller may see it.
+pub(super) fn describe(authority: &Authority, request: &request::Request, sees_all: bool) -> Request {
+    let mut body = summary(request, sees_all);
+    if sees_all {
+        body.csr = Csr::from_der(request.csr.clone()).ok().map(|csr| describe_csr(&csr));
+        body.history = Some(request.history.clone());
+        if request.state == State::Pending {
+            match authority.preview(request) {
+                Ok(draft) => body.draft = Some(describe_draft(&draft)),
+                Err(violations) => body.violations = violations,
+            }
+        }
+    }
+    body
+}
+
+fn describe_csr(csr: &Csr) -> CsrSummary {
+    CsrSummary {
+        subject: csr.subject().to_string(),
+        key: describe_key(csr.public_key()),
+        subject_alt_names: csr.alternative_names().iter().map(AlternativeName::to_string).collect(),
+        extensions: extension::describe(csr.extensions()),
+        pem: csr.pem(),
+    }
+}
+
+fn describe_draft(draft: &issue::Draft) -> Draft {
+    Draft {
+        subject: draft.subject.to_string(),
+        subject_alt_names: draft.names.iter().map(AlternativeName::to_string).collect(),
+        not_before: draft.not_before,
+        not_after: draft.not_after,
+        key: describe_key(&draft.public_key),
+        extensions: extension::describe(&draft.all_extensions().unwrap_or_default()),
+    }
+}

@@ -1,0 +1,42 @@
+//! Timed work: finishing interrupted issuances, CRLs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::identity::Caller;
+
+use crate::{Authority, Error};
+
+/// Finishes what a crash left, makes a first CRL when there is none in force, and starts the
+/// threads for the rest.
+pub fn start(authority: &Arc<Authority>) -> Result<(), Error> {
+    authority.finish_interrupted()?;
+    let now = authority.clock().now();
+    if authority.current_crl().is_none_or(|crl| crl.next_update <= now) {
+        authority.make_crl(&Caller::system())?;
+    }
+    // A change may have been committed right before a crash, its CRL not made.
+    authority.crl_wake().wake();
+
+    let crls = Arc::clone(authority);
+    spawn("crl", move || crls.make_crls());
+    let journal = Arc::clone(authority);
+    spawn("sequencer", move || number_journal(&journal));
+    Ok(())
+}
+
+fn number_journal(authority: &Authority) {
+    loop {
+        if let Err(error) = authority.number_journal() {
+            tracing::warn!(%error, "the journal could not be numbered");
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(work)
+        .expect("the system can start a thread");
+}

@@ -1,0 +1,204 @@
+//! A certificate request and its life cycle. Knows no database, clock or HTTP.
+
+use common::api::Violation;
+use common::api::ca::{HistoryEntry, Requestor};
+use common::clock::Timestamp;
+use common::x509::SerialNumber;
+use uuid::Uuid;
+
+/// Where a request stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Waits for an agent.
+    Pending,
+    /// The certificate with this serial is intended: durable, perhaps not yet signed.
+    Approved(SerialNumber),
+    /// The certificate with this serial is issued.
+    Complete(SerialNumber),
+    /// Refused for good, by an agent or by the profile.
+    Rejected,
+    /// Closed without judgement.
+    Canceled,
+}
+
+impl State {
+    /// The name in the API and in the store.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved(_) => "approved",
+            Self::Complete(_) => "complete",
+            Self::Rejected => "rejected",
+            Self::Canceled => "canceled",
+        }
+    }
+
+    /// All names.
+    pub const NAMES: [&'static str; 5] = ["pending", "approved", "complete", "rejected", "canceled"];
+
+    /// The certificate's serial number, once there is one.
+    pub fn serial(&self) -> Option<&SerialNumber> {
+        match self {
+            Self::Approved(serial) | Self::Complete(serial) => Some(serial),
+            Self::Pending | Self::Rejected | Self::Canceled => None,
+        }
+    }
+}
+
+/// A request on record.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Unguessable; knowing it is the right to look.
+    pub id: Uuid,
+    /// Counts changes: the base of the entity tag and of compare-and-set.
+    pub version: i64,
+    /// Where it stands.
+    pub state: State,
+    /// The profile's id.
+    pub profile: String,
+    /// The profile's hash when the request was made.
+    pub profile_version: String,
+    /// The issuing authority.
+    pub authority: String,
+    /// When it came.
+    pub created: Timestamp,
+    /// When it last changed.
+    pub modified: Timestamp,
+    /// The PKCS#10 request, DER.
+    pub csr: Vec<u8>,
+    /// Who asked.
+    pub requestor: Option<Requestor>,
+    /// The agent who took it.
+    pub assigned_to: Option<String>,
+    /// Why the profile refused it.
+    pub violations: Vec<Violation>,
+    /// What happened so far.
+    pub history: Vec<HistoryEntry>,
+}
+
+/// The request is not in a state for this step.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NotPending(pub &'static str);
+
+impl Request {
+    /// A strong entity tag; it changes with the request and with its profile.
+    pub fn etag(&self, profile_version: &str) -> String {
+        let profile = profile_version.get(..12).unwrap_or(profile_version);
+        format!("\"{}-{profile}\"", self.version)
+    }
+
+    /// `/pki/request/{id}`.
+    pub fn link(&self) -> String {
+        format!("/pki/request/{}", self.id)
+    }
+
+    /// An agent, or the profile itself, lets it through; the certificate will have this serial.
+    pub fn approve(
+        self,
+        serial: SerialNumber,
+        by: &str,
+        at: Timestamp,
+        note: Option<String>,
+    ) -> Result<Self, NotPending> {
+        self.pending()?.step(State::Approved(serial), "approved", by, at, note)
+    }
+
+    /// Refuses it for good.
+    pub fn reject(self, by: &str, at: Timestamp, note: Option<String>) -> Result<Self, NotPending> {
+        self.pending()?.step(State::Rejected, "rejected", by, at, note)
+    }
+
+    /// Closes it without judgement.
+    pub fn cancel(self, by: &str, at: Timestamp, note: Option<String>) -> Result<Self, NotPending> {
+        self.pending()?.step(State::Canceled, "canceled", by, at, note)
+    }
+
+    /// An agent takes it.
+    pub fn assign(self, by: &str, at: Timestamp, note: Option<String>) -> Result<Self, NotPending> {
+        let mut request = self.pending()?;
+        request.assigned_to = Some(by.to_owned());
+        request.step(State::Pending, "assigned", by, at, note)
+    }
+
+    /// Gives it back.
+    pub fn unassign(self, by: &str, at: Timestamp, note: Option<String>) -> Result<Self, NotPending> {
+        let mut request = self.pending()?;
+        request.assigned_to = None;
+        request.step(State::Pending, "unassigned", by, at, note)
+    }
+
+    /// The intended certificate is signed and on record.
+    pub fn complete(self, at: Timestamp) -> Result<Self, NotPending> {
+        let State::Approved(serial) = self.state.clone() else {
+            return Err(NotPending(self.state.name()));
+        };
+        self.step(State::Complete(serial), "issued", "system", at, None)
+    }
+
+    fn pending(self) -> Result<Self, NotPending> {
+        match self.state {
+            State::Pending => Ok(self),
+            State::Approved(_) | State::Complete(_) | State::Rejected | State::Canceled => {
+                Err(NotPending(self.state.name()))
+            }
+        }
+    }
+
+    fn step(
+        mut self,
+        state: State,
+        action: &str,
+        by: &str,
+        at: Timestamp,
+        note: Option<String>,
+    ) -> Result<Self, NotPending> {
+        self.state = state;
+        self.version += 1;
+        self.modified = at;
+        self.history.push(HistoryEntry {
+            at,
+            by: by.to_owned(),
+            action: action.to_owned(),
+            note,
+        });
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pending() -> Request {
+        Request {
+            id: Uuid::nil(),
+            version: 1,
+            state: State::Pending,
+            profile: "caServerCert".into(),
+            profile_version: "00".into(),
+            authority: "host".into(),
+            created: Timestamp::from_seconds(0),
+            modified: Timestamp::from_seconds(0),
+            csr: Vec::new(),
+            requestor: None,
+            assigned_to: None,
+            violations: Vec::new(),
+            history: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_decided_request_is_never_decided_again() {
+        let now = Timestamp::from_seconds(1);
+        let serial = SerialNumber::random();
+        let rejected = pending().reject("agent1", now, None).expect("was pending");
+        assert_eq!(rejected.clone().approve(serial.clone(), "agent1", now, None).err(), Some(NotPending("rejected")));
+        assert_eq!(rejected.complete(now).err(), Some(NotPending("rejected")));
+        let approved = pending().approve(serial.clone(), "agent1", now, None).expect("was pending");
+        assert_eq!(approved.clone().cancel("agent1", now, None).err(), Some(NotPending("approved")));
+        let complete = approved.complete(now).expect("was approved");
+        assert_eq!(complete.state, State::Complete(serial));
+        assert_eq!(complete.version, 3);
+        assert_eq!(complete.history.len(), 2);
+    }
+}

@@ -1,0 +1,105 @@
+//! The CA's tables.
+#![expect(missing_docs, reason = "the tables are described in docs/DATA-MODEL.md")]
+
+diesel::table! {
+    authorities (id) {
+        id -> Text,
+        certificate -> Binary,
+        crl_number -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    requests (id) {
+        id -> Text,
+        version -> BigInt,
+        state -> Text,
+        profile -> Text,
+        profile_version -> Text,
+        authority -> Text,
+        created_at -> BigInt,
+        modified_at -> BigInt,
+        csr -> Binary,
+        requestor -> Nullable<Text>,
+        requestor_name -> Nullable<Text>,
+        assigned_to -> Nullable<Text>,
+        serial -> Nullable<Binary>,
+        violations -> Text,
+        history -> Text,
+    }
+}
+
+diesel::table! {
+    statuses (serial) {
+        serial -> Binary,
+        authority -> Text,
+        status -> SmallInt,
+        changed_at -> BigInt,
+        reason -> Nullable<SmallInt>,
+        invalidity_at -> Nullable<BigInt>,
+        not_after -> BigInt,
+    }
+}
+
+diesel::table! {
+    certificates (serial) {
+        serial -> Binary,
+        authority -> Text,
+        request_id -> Nullable<Text>,
+        profile -> Text,
+        profile_version -> Text,
+        approved_by -> Text,
+        subject -> Text,
+        issuer -> Text,
+        spki_sha256 -> Binary,
+        not_before -> BigInt,
+        not_after -> BigInt,
+        issued_at -> BigInt,
+        tbs -> Nullable<Binary>,
+        der -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    certificate_names (name, serial) {
+        name -> Text,
+        serial -> Binary,
+    }
+}
+
+diesel::table! {
+    journal (id) {
+        id -> BigInt,
+        position -> Nullable<BigInt>,
+        authority -> Text,
+        serial -> Binary,
+        status -> SmallInt,
+        at -> BigInt,
+        reason -> Nullable<SmallInt>,
+        not_after -> BigInt,
+    }
+}
+
+diesel::table! {
+    crls (authority, number) {
+        authority -> Text,
+        number -> BigInt,
+        this_update -> BigInt,
+        next_update -> BigInt,
+        entries -> BigInt,
+        der -> Binary,
+    }
+}
+
+diesel::table! {
+    idempotency (scope) {
+        scope -> Binary,
+        digest -> Binary,
+        created_at -> BigInt,
+        request_id -> Text,
+        answer -> Nullable<Binary>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(certificates, statuses, certificate_names);

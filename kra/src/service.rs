@@ -1,0 +1,101 @@
+//! The KRA as a service.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use common::clock::Clock;
+use common::crypto::KeyEncryptionKey;
+use common::db::Database;
+use common::http::{Problem, Work, site};
+use common::identity::{Caller, Denied, Evidence, Rule, authorize};
+
+use crate::transport::Transport;
+use crate::vault::Vault;
+use crate::{create, http};
+
+/// The KRA's shared state in handlers. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Kra(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    database: Database,
+    _vault: Vault,
+    transport: Transport,
+    clock: Clock,
+    work: Work,
+}
+
+/// Requests that may wait for or run on a blocking thread.
+const JOBS_MAX: usize = 256;
+
+/// What the verbs refuse.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The caller may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] common::db::Error),
+}
+
+impl common::db::Failure for Error {
+    fn database(&self) -> Option<&common::db::Error> {
+        match self {
+            Self::Database(error) => Some(error),
+            Self::Denied(_) => None,
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Denied(denied) => (&denied).into(),
+            Error::Database(error) => (&error).into(),
+        }
+    }
+}
+
+impl Kra {
+    /// Opens the KRA in `folder`.
+    pub fn open(folder: &Path, kek: &KeyEncryptionKey, clock: Clock) -> Result<Self, String> {
+        Ok(Self(Arc::new(State {
+            database: create::open_database(folder)?,
+            _vault: Vault::open(folder, kek)?,
+            transport: Transport::open(folder, kek)?,
+            clock,
+            work: Work::new(JOBS_MAX),
+        })))
+    }
+
+    /// The transport key.
+    pub fn transport(&self) -> &Transport {
+        &self.0.transport
+    }
+
+    /// Finds out on a blocking thread who calls, and whether `rule` lets them in.
+    pub async fn admit(&self, evidence: Evidence, rule: Rule) -> Result<Caller, Problem> {
+        let state = Arc::clone(&self.0);
+        let admitted = self.0.work.run(move || {
+            // Revocation of callers' certificates comes with the journal, when there is what to protect.
+            state.database.read(|c| authorize::<Error>(c, evidence, rule, |_, _| Ok(false)))
+        });
+        Ok(admitted.await??)
+    }
+
+    /// The service as part of a site.
+    pub fn role(&self) -> site::Role {
+        let state = Arc::clone(&self.0);
+        site::Role {
+            name: "kra",
+            openapi: http::openapi::document(),
+            readiness: Arc::new(move || {
+                let expired = state.transport.certificate().not_after() < state.clock.now();
+                expired.then(|| "the transport certificate has expired".to_owned()).into_iter().collect()
+            }),
+            links: vec![("transport", "/pki/config/kra/cert/transport")],
+        }
+    }
+}

@@ -1,0 +1,2 @@
+DROP TABLE feeds;
+DROP TABLE statuses;

@@ -1,0 +1,45 @@
+//! The data folder of a responder.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use client::Endpoint;
+use common::clock::Clock;
+use common::crypto::KeyEncryptionKey;
+use common::db::{Database, Location, users};
+use common::x509::Certificate;
+
+use crate::config::Config;
+use crate::feed::Feed;
+use crate::issuer::Issuer;
+use crate::responder::Responder;
+use crate::signer::Signer;
+use crate::store;
+
+/// The file of the responder's database in its folder.
+pub const DATABASE: &str = "ocsp.db";
+
+/// Makes the database in an empty `folder`.
+pub fn create(folder: &Path) -> Result<Database, String> {
+    let database = store::open(&Location::Sqlite(folder.join(DATABASE))).map_err(|e| e.to_string())?;
+    database.write("create responder", users::add_groups).map_err(|e| e.to_string())?;
+    Ok(database)
+}
+
+/// Opens the responder in `folder` for the certificates of `issuer`, with `ca` to follow.
+pub fn open(
+    folder: &Path,
+    kek: KeyEncryptionKey,
+    config: Config,
+    issuer: Certificate,
+    ca: Endpoint,
+    clock: Clock,
+) -> Result<Responder, String> {
+    let database = store::open(&Location::Sqlite(folder.join(DATABASE))).map_err(|e| e.to_string())?;
+    let subject = "CN=Chancery OCSP responder".to_owned();
+    let signer = Signer::open(folder.to_owned(), kek, ca.clone(), subject, clock.clone());
+    let authority = "host".to_owned();
+    let feed = Feed::open(authority.clone(), ca, database, clock.clone())?;
+    let issuer = Issuer::new(authority, issuer).map_err(|e| e.to_string())?;
+    Ok(Responder::new(issuer, Arc::new(feed), Arc::new(signer), config, clock))
+}

@@ -1,0 +1,65 @@
+//! The responder as a service.
+
+use std::sync::Arc;
+
+use common::http::{Work, site};
+
+use crate::{Responder, http};
+
+/// The responder's shared state in handlers. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Ocsp {
+    responder: Arc<Responder>,
+    work: Work,
+}
+
+/// Questions that may wait for or run on a blocking thread.
+const JOBS_MAX: usize = 512;
+
+impl Ocsp {
+    /// A service over `responder`.
+    pub fn new(responder: Arc<Responder>) -> Self {
+        Self {
+            responder,
+            work: Work::new(JOBS_MAX),
+        }
+    }
+
+    /// The policy.
+    pub fn responder(&self) -> &Arc<Responder> {
+        &self.responder
+    }
+
+    /// The way to blocking threads.
+    pub fn work(&self) -> &Work {
+        &self.work
+    }
+
+    /// Starts to follow the CA and to keep the signing certificate renewed.
+    pub fn start(&self) {
+        let follow = Arc::clone(self.responder.feed());
+        spawn("ocsp-feed", move || follow.follow());
+        let save = Arc::clone(self.responder.feed());
+        spawn("ocsp-save", move || save.save());
+        let signer = Arc::clone(self.responder.signer());
+        spawn("ocsp-signer", move || signer.keep_renewed());
+    }
+
+    /// The service as part of a site.
+    pub fn role(&self) -> site::Role {
+        let responder = Arc::clone(&self.responder);
+        site::Role {
+            name: "ocsp",
+            openapi: http::openapi::document(),
+            readiness: Arc::new(move || responder.readiness()),
+            links: vec![("ocsp", "/ocsp")],
+        }
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(work)
+        .expect("the system can start a thread");
+}
