@@ -1,1 +1,4 @@
-//! stub
+//! What the end-to-end tests stand on: a running PKI and foreign tools.
+
+pub mod foreign;
+pub mod world;

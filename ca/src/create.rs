@@ -51,7 +51,10 @@ pub fn create(
     let csr = Csr::from_der(request).map_err(|e| e.to_string())?;
 
     let profiles = Profiles::shipped()?;
-    let profile = profiles.find("caCACert").cloned().ok_or("the profile caCACert is missing")?;
+    let profile = profiles
+        .find("caCACert")
+        .cloned()
+        .ok_or("the profile caCACert is missing")?;
     let now = clock.now();
     let issuer = Issuer {
         id: HOST.into(),
@@ -60,13 +63,20 @@ pub fn create(
         urls,
     };
     let refused = |violations: Vec<common::api::Violation>| {
-        violations.first().map_or_else(String::new, |violation| violation.message.clone())
+        violations
+            .first()
+            .map_or_else(String::new, |violation| violation.message.clone())
     };
-    let draft = profile.draft(&csr, &issuer, &Changes::default(), now).map_err(refused)?;
+    let draft = profile
+        .draft(&csr, &issuer, &Changes::default(), now)
+        .map_err(refused)?;
     let linted = root(draft).lint(&issuer, now).map_err(refused)?;
     let serial = linted.serial().clone();
-    let authority = Authority::new(database, issuer, profiles, config.crl, clock.clone()).map_err(text)?;
-    authority.issue_own(linted, profile.version()).map_err(text)?;
+    let authority =
+        Authority::new(database, issuer, profiles, config.crl, clock.clone()).map_err(text)?;
+    authority
+        .issue_own(linted, profile.version())
+        .map_err(text)?;
     let own = authority.certificate(&serial).map_err(text)?.certificate;
     let stored = own.clone();
     authority
@@ -89,10 +99,15 @@ pub fn open(
 ) -> Result<Authority, String> {
     let location = Location::Sqlite(folder.join(DATABASE));
     let database = store::open(&location).map_err(|e| e.to_string())?;
-    let certificate = database.read(|c| authorities::certificate(c, HOST)).map_err(|e| e.to_string())?;
+    let certificate = database
+        .read(|c| authorities::certificate(c, HOST))
+        .map_err(|e| e.to_string())?;
     let (key, _) = KeyStore { folder, kek }.key(SIGNING)?;
     if key.public_key() != certificate.public_key() {
-        return Err(format!("{}: the CA's key is not the one in its certificate", folder.display()));
+        return Err(format!(
+            "{}: the CA's key is not the one in its certificate",
+            folder.display()
+        ));
     }
     let issuer = Issuer {
         id: HOST.into(),
@@ -122,13 +137,20 @@ fn seed(key: &PrivateKey, csr: &Csr, now: Timestamp) -> Result<Certificate, Stri
         extensions: None,
     };
     // Never signed: it only lends its name, key and dates to the draft of the real one.
-    let der = assemble(&tbs.to_der().map_err(wrong)?, &key.algorithm().identifier(), &[0]).map_err(wrong)?;
+    let der = assemble(
+        &tbs.to_der().map_err(wrong)?,
+        &key.algorithm().identifier(),
+        &[0],
+    )
+    .map_err(wrong)?;
     Certificate::from_der(&der)
 }
 
 /// A root says nothing about where to check it: its trust does not come from a list.
 fn root(mut draft: Draft) -> Draft {
     let places = [ID_PE_AUTHORITY_INFO_ACCESS, ID_CE_CRL_DISTRIBUTION_POINTS];
-    draft.extensions.retain(|extension| !places.contains(&extension.extn_id));
+    draft
+        .extensions
+        .retain(|extension| !places.contains(&extension.extn_id));
     draft
 }

@@ -102,7 +102,11 @@ fn entry(out: &mut Vec<u8>, known: &Known) -> Result<(), Error> {
     let (at, reason, invalidity) = match known.status {
         Status::Valid => return Ok(()),
         Status::OnHold { since } => (since, CERTIFICATE_HOLD, None),
-        Status::Revoked { at, reason, invalidity_date } => (at, reason.code(), invalidity_date),
+        Status::Revoked {
+            at,
+            reason,
+            invalidity_date,
+        } => (at, reason.code(), invalidity_date),
     };
     let mut content = known.serial.to_x509().to_der()?;
     content.extend(x509::time(at).to_der()?);
@@ -110,7 +114,8 @@ fn entry(out: &mut Vec<u8>, known: &Known) -> Result<(), Error> {
     // Unspecified is encoded as absence (RFC 5280 §5.3.1).
     if reason != 0 {
         let value = [0x0a, 0x01, reason];
-        extensions.extend(x509::extension::raw(ID_CE_CRL_REASONS, false, value.to_vec())?.to_der()?);
+        extensions
+            .extend(x509::extension::raw(ID_CE_CRL_REASONS, false, value.to_vec())?.to_der()?);
     }
     if let Some(at) = invalidity {
         let value = x509::generalized_time(at).to_der()?;

@@ -115,9 +115,10 @@ impl From<Error> for Problem {
                 Self::field("csr", rule, why.to_string())
             }
             Error::NotAcceptable(violations) => Self::unprocessable(violations),
-            Error::Refused { request, violations } => {
-                Self::unprocessable(violations).request(format!("/pki/request/{request}"))
-            }
+            Error::Refused {
+                request,
+                violations,
+            } => Self::unprocessable(violations).request(format!("/pki/request/{request}")),
             Error::NotPending { ref etag, .. } => {
                 Self::conflict("request-not-pending", error.to_string()).etag(etag)
             }

@@ -6,8 +6,8 @@ use common::api::Violation;
 use common::clock::Timestamp;
 use common::crypto::{KeyError, PublicKey};
 use common::x509::{self, AlternativeName, Certificate, SerialNumber, extension};
-use der::asn1::BitString;
 use der::Encode;
+use der::asn1::BitString;
 use x509_cert::certificate::{TbsCertificate, Version};
 use x509_cert::ext::Extensions;
 use x509_cert::name::Name;
@@ -38,7 +38,11 @@ impl Draft {
     pub fn all_extensions(&self) -> der::Result<Extensions> {
         let mut all = self.extensions.clone();
         if !self.names.is_empty() {
-            let names = self.names.iter().map(AlternativeName::to_general_name).collect();
+            let names = self
+                .names
+                .iter()
+                .map(AlternativeName::to_general_name)
+                .collect();
             let value = x509_cert::ext::pkix::SubjectAltName(names);
             // Critical when it is all there is to name the subject (RFC 5280 §4.1.2.6).
             all.push(extension::new(self.subject.is_empty(), &value)?);
@@ -48,7 +52,8 @@ impl Draft {
 
     /// Gives the draft a serial number and checks it against every rule that no profile may bend.
     pub fn lint(self, issuer: &Issuer, now: Timestamp) -> Result<Linted, Vec<Violation>> {
-        let undecidable = |e: der::Error| vec![Violation::policy("encoding", "encodable", e.to_string())];
+        let undecidable =
+            |e: der::Error| vec![Violation::policy("encoding", "encodable", e.to_string())];
         let serial = SerialNumber::random();
         let mut names: Vec<String> = self.names.iter().map(ToString::to_string).collect();
         names.dedup();
@@ -149,12 +154,20 @@ pub struct Intent {
 impl Intent {
     /// For the store, after it wrote the row.
     pub(crate) fn on_record(linted: &Linted) -> Self {
-        Self::read(linted.serial.clone(), linted.authority.clone(), linted.tbs.clone())
+        Self::read(
+            linted.serial.clone(),
+            linted.authority.clone(),
+            linted.tbs.clone(),
+        )
     }
 
     /// For the store, from a row.
     pub(crate) fn read(serial: SerialNumber, authority: String, tbs: Vec<u8>) -> Self {
-        Self { serial, authority, tbs }
+        Self {
+            serial,
+            authority,
+            tbs,
+        }
     }
 
     /// The serial number.
@@ -216,4 +229,3 @@ pub fn assemble(
     x509::tlv::push(&mut out, 0x30, &content);
     Ok(out)
 }
-

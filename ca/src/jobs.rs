@@ -12,7 +12,10 @@ use crate::{Authority, Error};
 pub fn start(authority: &Arc<Authority>) -> Result<(), Error> {
     authority.finish_interrupted()?;
     let now = authority.clock().now();
-    if authority.current_crl().is_none_or(|crl| crl.next_update <= now) {
+    if authority
+        .current_crl()
+        .is_none_or(|crl| crl.next_update <= now)
+    {
         authority.make_crl(&Caller::system())?;
     }
     // A change may have been committed right before a crash, its CRL not made.

@@ -38,7 +38,8 @@ pub fn read_cursor(cursor: Option<&str>) -> Result<i64, Problem> {
     let digits = text.strip_prefix('j').filter(|digits| digits.len() == 16);
     let position = digits.and_then(|digits| i64::from_str_radix(digits, 16).ok());
     let position = position.filter(|position| *position >= 0);
-    position.ok_or_else(|| Problem::field("after", "cursor", "this is no cursor of the status journal"))
+    position
+        .ok_or_else(|| Problem::field("after", "cursor", "this is no cursor of the status journal"))
 }
 
 /// Writes a cursor.

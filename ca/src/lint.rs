@@ -58,14 +58,22 @@ fn ensure(holds: bool, rule: &'static str, message: impl Into<String>) -> Check 
 fn serial(tbs: &TbsCertificate) -> Check {
     let serial = SerialNumber::from(&tbs.serial_number);
     let length = serial.as_bytes().len();
-    ensure((16..=20).contains(&length), "serial-length", "the serial number has 16 to 20 octets")
+    ensure(
+        (16..=20).contains(&length),
+        "serial-length",
+        "the serial number has 16 to 20 octets",
+    )
 }
 
 /// RFC 5280 §4.1.2.5; the end is inclusive.
 fn validity(tbs: &TbsCertificate, issuer: &Issuer, self_signed: bool, now: Timestamp) -> Check {
     let not_before = x509::timestamp(&tbs.validity.not_before);
     let not_after = x509::timestamp(&tbs.validity.not_after);
-    ensure(not_before < not_after, "validity-order", "not_after must lie after not_before")?;
+    ensure(
+        not_before < not_after,
+        "validity-order",
+        "not_after must lie after not_before",
+    )?;
     ensure(
         now.seconds() - not_before.seconds() <= BACKDATE_MAX_SECONDS,
         "backdating",
@@ -81,7 +89,8 @@ fn validity(tbs: &TbsCertificate, issuer: &Issuer, self_signed: bool, now: Times
 
 /// RFC 5280 §4.1.2.6.
 fn names(tbs: &TbsCertificate, extensions: &[Extension]) -> Check {
-    let has_names = extension::find::<SubjectAltName>(extensions).is_some_and(|names| !names.0.is_empty());
+    let has_names =
+        extension::find::<SubjectAltName>(extensions).is_some_and(|names| !names.0.is_empty());
     ensure(
         !tbs.subject.is_empty() || has_names,
         "subject",
@@ -104,11 +113,18 @@ fn duplicates(extensions: &[Extension]) -> Check {
 
 /// RFC 5280 §4.2.1.9: a CA says so critically, and only CAs sign certificates.
 fn basic_constraints(extensions: &[Extension]) -> Check {
-    let found = extensions.iter().find(|e| e.extn_id == const_oid::db::rfc5280::ID_CE_BASIC_CONSTRAINTS);
-    let is_ca = extension::find::<BasicConstraints>(extensions).is_some_and(|constraints| constraints.ca);
+    let found = extensions
+        .iter()
+        .find(|e| e.extn_id == const_oid::db::rfc5280::ID_CE_BASIC_CONSTRAINTS);
+    let is_ca =
+        extension::find::<BasicConstraints>(extensions).is_some_and(|constraints| constraints.ca);
     let signs = extension::find::<KeyUsage>(extensions)
         .is_some_and(|usage| usage.0.contains(KeyUsages::KeyCertSign));
-    ensure(is_ca == signs, "ca-key-usage", "keyCertSign and CA:true belong together")?;
+    ensure(
+        is_ca == signs,
+        "ca-key-usage",
+        "keyCertSign and CA:true belong together",
+    )?;
     ensure(
         !is_ca || found.is_some_and(|e| e.critical),
         "ca-critical",
@@ -121,15 +137,22 @@ fn key_usage(extensions: &[Extension], key: &PublicKey) -> Check {
     let Some(usage) = extension::find::<KeyUsage>(extensions) else {
         return Err(("key-usage", "a certificate states its key usage".into()));
     };
-    ensure(!usage.0.is_empty(), "key-usage", "a certificate states at least one key usage")?;
-    let enciphers = usage.0.contains(KeyUsages::KeyEncipherment) || usage.0.contains(KeyUsages::DataEncipherment);
+    ensure(
+        !usage.0.is_empty(),
+        "key-usage",
+        "a certificate states at least one key usage",
+    )?;
+    let enciphers = usage.0.contains(KeyUsages::KeyEncipherment)
+        || usage.0.contains(KeyUsages::DataEncipherment);
     let agrees = usage.0.contains(KeyUsages::KeyAgreement);
     match key.kind() {
         KeyKind::Rsa(_) => ensure(!agrees, "key-usage", "an RSA key does not agree on keys"),
         KeyKind::Ec(_) => ensure(!enciphers, "key-usage", "an EC key does not encipher"),
-        KeyKind::Ed25519 => {
-            ensure(!enciphers && !agrees, "key-usage", "an Ed25519 key only signs")
-        }
+        KeyKind::Ed25519 => ensure(
+            !enciphers && !agrees,
+            "key-usage",
+            "an Ed25519 key only signs",
+        ),
     }
 }
 
@@ -137,9 +160,16 @@ fn key_usage(extensions: &[Extension], key: &PublicKey) -> Check {
 fn ocsp_signing(extensions: &[Extension]) -> Check {
     let signs = extension::find::<ExtendedKeyUsage>(extensions)
         .is_some_and(|usages| usages.0.contains(&ID_KP_OCSP_SIGNING));
-    let is_ca = extension::find::<BasicConstraints>(extensions).is_some_and(|constraints| constraints.ca);
-    let nocheck = extensions.iter().any(|e| e.extn_id == const_oid::db::rfc6960::ID_PKIX_OCSP_NOCHECK);
-    ensure(!(signs && is_ca), "ocsp-signing-ca", "a CA certificate never has OCSPSigning")?;
+    let is_ca =
+        extension::find::<BasicConstraints>(extensions).is_some_and(|constraints| constraints.ca);
+    let nocheck = extensions
+        .iter()
+        .any(|e| e.extn_id == const_oid::db::rfc6960::ID_PKIX_OCSP_NOCHECK);
+    ensure(
+        !(signs && is_ca),
+        "ocsp-signing-ca",
+        "a CA certificate never has OCSPSigning",
+    )?;
     ensure(
         signs == nocheck,
         "ocsp-nocheck",
@@ -148,12 +178,23 @@ fn ocsp_signing(extensions: &[Extension]) -> Check {
 }
 
 /// RFC 5280 §4.2.1.1 and §4.2.1.2.
-fn key_identifiers(extensions: &[Extension], key: &PublicKey, issuer: &Issuer, self_signed: bool) -> Check {
+fn key_identifiers(
+    extensions: &[Extension],
+    key: &PublicKey,
+    issuer: &Issuer,
+    self_signed: bool,
+) -> Check {
     let own = extension::find::<SubjectKeyIdentifier>(extensions);
     let fits = own.is_some_and(|id| id.0.as_bytes() == key.key_identifier());
-    ensure(fits, "subject-key-identifier", "the subject key identifier is missing or of another key")?;
+    ensure(
+        fits,
+        "subject-key-identifier",
+        "the subject key identifier is missing or of another key",
+    )?;
     let authority = extension::find::<AuthorityKeyIdentifier>(extensions);
-    let identifier = authority.and_then(|id| id.key_identifier).map(|id| id.as_bytes().to_vec());
+    let identifier = authority
+        .and_then(|id| id.key_identifier)
+        .map(|id| id.as_bytes().to_vec());
     let expected = issuer.certificate.key_identifier();
     ensure(
         self_signed || identifier == Some(expected),
@@ -165,5 +206,9 @@ fn key_identifiers(extensions: &[Extension], key: &PublicKey, issuer: &Issuer, s
 /// Nobody but the authority itself is certified with the authority's key.
 fn own_key(key: &PublicKey, issuer: &Issuer, self_signed: bool) -> Check {
     let same = key.info().to_der().ok() == issuer.certificate.public_key().info().to_der().ok();
-    ensure(self_signed || !same, "authority-key", "this is the authority's own key")
+    ensure(
+        self_signed || !same,
+        "authority-key",
+        "this is the authority's own key",
+    )
 }

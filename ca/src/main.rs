@@ -40,26 +40,40 @@ fn main() -> ExitCode {
 
 fn run(known: &[Setting], flags: &clap::ArgMatches) -> Result<(), String> {
     let (data_dir, settings) = process::settings(known, flags)?;
-    let process = Process::new(data_dir, &settings, "127.0.0.1:8443", Some("127.0.0.1:8080"))?;
+    let process = Process::new(
+        data_dir,
+        &settings,
+        "127.0.0.1:8443",
+        Some("127.0.0.1:8080"),
+    )?;
     let config = Config::new(&settings)?;
     let kra_url: Option<String> = settings.get("kra_url")?;
     let ocsp_url: Option<String> = settings.get("ocsp_http_url")?;
     for (key, url) in [("kra_url", &kra_url), ("ocsp_http_url", &ocsp_url)] {
-        url.as_ref().map_or(Ok(()), |url| process::check_http_url(key, url))?;
+        url.as_ref()
+            .map_or(Ok(()), |url| process::check_http_url(key, url))?;
     }
     let listeners = Listeners::bind(process.https, process.http)?;
     let folder = process.open_folder()?;
     let kek = process.kek()?;
     let (tls, anchors) = process.tls(folder.path(), &kek)?;
     let public_url = process.public_url(listeners.http());
-    let urls = Urls::new(&public_url, ocsp_url.as_deref().unwrap_or(&public_url), create::HOST);
+    let urls = Urls::new(
+        &public_url,
+        ocsp_url.as_deref().unwrap_or(&public_url),
+        create::HOST,
+    );
     let authority = create::open(folder.path(), &kek, config.crl, urls, Clock::System)?;
     let authority = Arc::new(authority);
     jobs::start(&authority).map_err(|e| e.to_string())?;
     let kra = match kra_url {
         None => None,
         Some(url) => {
-            let identity = KeyStore { folder: folder.path(), kek: &kek }.identity("subsystem")?;
+            let identity = KeyStore {
+                folder: folder.path(),
+                kek: &kek,
+            }
+            .identity("subsystem")?;
             Some(Endpoint::new(&url, &anchors, Some(&identity)).map_err(|e| e.to_string())?)
         }
     };

@@ -34,7 +34,8 @@ impl State {
     }
 
     /// All names.
-    pub const NAMES: [&'static str; 5] = ["pending", "approved", "complete", "rejected", "canceled"];
+    pub const NAMES: [&'static str; 5] =
+        ["pending", "approved", "complete", "rejected", "canceled"];
 
     /// The certificate's serial number, once there is one.
     pub fn serial(&self) -> Option<&SerialNumber> {
@@ -100,17 +101,20 @@ impl Request {
         at: Timestamp,
         note: Option<String>,
     ) -> Result<Self, NotPending> {
-        self.pending()?.step(State::Approved(serial), "approved", by, at, note)
+        self.pending()?
+            .step(State::Approved(serial), "approved", by, at, note)
     }
 
     /// Refuses it for good.
     pub fn reject(self, by: &str, at: Timestamp, note: Option<String>) -> Result<Self, NotPending> {
-        self.pending()?.step(State::Rejected, "rejected", by, at, note)
+        self.pending()?
+            .step(State::Rejected, "rejected", by, at, note)
     }
 
     /// Closes it without judgement.
     pub fn cancel(self, by: &str, at: Timestamp, note: Option<String>) -> Result<Self, NotPending> {
-        self.pending()?.step(State::Canceled, "canceled", by, at, note)
+        self.pending()?
+            .step(State::Canceled, "canceled", by, at, note)
     }
 
     /// An agent takes it.
@@ -121,7 +125,12 @@ impl Request {
     }
 
     /// Gives it back.
-    pub fn unassign(self, by: &str, at: Timestamp, note: Option<String>) -> Result<Self, NotPending> {
+    pub fn unassign(
+        self,
+        by: &str,
+        at: Timestamp,
+        note: Option<String>,
+    ) -> Result<Self, NotPending> {
         let mut request = self.pending()?;
         request.assigned_to = None;
         request.step(State::Pending, "unassigned", by, at, note)
@@ -192,10 +201,21 @@ mod tests {
         let now = Timestamp::from_seconds(1);
         let serial = SerialNumber::random();
         let rejected = pending().reject("agent1", now, None).expect("was pending");
-        assert_eq!(rejected.clone().approve(serial.clone(), "agent1", now, None).err(), Some(NotPending("rejected")));
+        assert_eq!(
+            rejected
+                .clone()
+                .approve(serial.clone(), "agent1", now, None)
+                .err(),
+            Some(NotPending("rejected"))
+        );
         assert_eq!(rejected.complete(now).err(), Some(NotPending("rejected")));
-        let approved = pending().approve(serial.clone(), "agent1", now, None).expect("was pending");
-        assert_eq!(approved.clone().cancel("agent1", now, None).err(), Some(NotPending("approved")));
+        let approved = pending()
+            .approve(serial.clone(), "agent1", now, None)
+            .expect("was pending");
+        assert_eq!(
+            approved.clone().cancel("agent1", now, None).err(),
+            Some(NotPending("approved"))
+        );
         let complete = approved.complete(now).expect("was approved");
         assert_eq!(complete.state, State::Complete(serial));
         assert_eq!(complete.version, 3);

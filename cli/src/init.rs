@@ -65,12 +65,20 @@ impl Place {
     fn new(key: &str, url: &str) -> Result<Self, String> {
         let wrong = || format!("{key}: `{url}` is not like https://host.example:8443");
         process::check_http_url(key, url)?;
-        let rest = url.strip_prefix("https://").ok_or_else(wrong)?.trim_end_matches('/');
+        let rest = url
+            .strip_prefix("https://")
+            .ok_or_else(wrong)?
+            .trim_end_matches('/');
         let (host, port) = match rest.rsplit_once(':') {
-            Some((host, port)) if !rest.ends_with(']') => (host, port.parse().map_err(|_| wrong())?),
+            Some((host, port)) if !rest.ends_with(']') => {
+                (host, port.parse().map_err(|_| wrong())?)
+            }
             _ => (rest, 443),
         };
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
         Ok(Self {
             url: url.trim_end_matches('/').to_owned(),
             host,
@@ -88,7 +96,9 @@ impl Place {
     }
 
     fn names(&self) -> Vec<String> {
-        let mut names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+        let mut names = ["localhost", "127.0.0.1", "::1"]
+            .map(str::to_owned)
+            .to_vec();
         if !names.contains(&self.host) {
             names.push(self.host.clone());
         }
@@ -100,13 +110,20 @@ impl Place {
             true => format!("[{}]", self.host),
             false => self.host.clone(),
         };
-        given.clone().unwrap_or_else(|| format!("http://{host}:{port}"))
+        given
+            .clone()
+            .unwrap_or_else(|| format!("http://{host}:{port}"))
     }
 }
 
 fn port_of(url: &str, default: u16) -> u16 {
-    let host = url.split("://").nth(1).and_then(|rest| rest.split('/').next());
-    let port = host.and_then(|host| host.rsplit_once(':')).and_then(|(_, port)| port.parse().ok());
+    let host = url
+        .split("://")
+        .nth(1)
+        .and_then(|rest| rest.split('/').next());
+    let port = host
+        .and_then(|host| host.rsplit_once(':'))
+        .and_then(|(_, port)| port.parse().ok());
     port.unwrap_or(default)
 }
 
@@ -127,19 +144,35 @@ impl Init {
         let existed = self.data_dir.exists();
         let (folder, content) = Folder::open(&self.data_dir)?;
         if content == Content::Complete {
-            return Err(format!("the data folder {} holds an installation already", self.data_dir.display()));
+            return Err(format!(
+                "the data folder {} holds an installation already",
+                self.data_dir.display()
+            ));
         }
         let created = folder.create(|staging| {
             let names = [&ca, &kra, &ocsp].map(Place::names);
-            make(staging, &config, names, Urls::new(&ca_http, &ocsp_http, ca::create::HOST))?;
+            make(
+                staging,
+                &config,
+                names,
+                Urls::new(&ca_http, &ocsp_http, ca::create::HOST),
+            )?;
             let files = [
                 ("ca", ca_toml(&ca, &kra, &ca_http, &ocsp_http)),
                 ("kra", kra_toml(&kra)),
                 ("ocsp", ocsp_toml(&ocsp, &ca, &ocsp_http)),
             ];
             for (service, text) in files {
-                write(&staging.join(service).join("chancery.toml"), text.as_bytes(), false)?;
-                write(&staging.join(service).join("version"), VERSION.to_string().as_bytes(), false)?;
+                write(
+                    &staging.join(service).join("chancery.toml"),
+                    text.as_bytes(),
+                    false,
+                )?;
+                write(
+                    &staging.join(service).join("version"),
+                    VERSION.to_string().as_bytes(),
+                    false,
+                )?;
             }
             Ok(())
         });
@@ -156,7 +189,12 @@ impl Init {
     }
 }
 
-fn make(staging: &Path, config: &ca::Config, names: [Vec<String>; 3], urls: Urls) -> Result<(), String> {
+fn make(
+    staging: &Path,
+    config: &ca::Config,
+    names: [Vec<String>; 3],
+    urls: Urls,
+) -> Result<(), String> {
     let folders = ["ca", "kra", "ocsp"].map(|service| staging.join(service));
     let kek = |folder: &PathBuf| {
         common::folder::create_private(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
@@ -189,7 +227,11 @@ fn ca_toml(ca: &Place, kra: &Place, http: &str, ocsp_http: &str) -> String {
 }
 
 fn kra_toml(kra: &Place) -> String {
-    format!("https = \"{}\"\nhosts = \"{}\"\n", kra.listen(kra.port), kra.host)
+    format!(
+        "https = \"{}\"\nhosts = \"{}\"\n",
+        kra.listen(kra.port),
+        kra.host
+    )
 }
 
 fn ocsp_toml(ocsp: &Place, ca: &Place, http: &str) -> String {

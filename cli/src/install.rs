@@ -44,12 +44,17 @@ pub(crate) enum Keks {
 
 impl Keks {
     /// A key that is made now and saved in `path`, or the one that the operator provides.
-    pub(crate) fn make(source: &KeySource, default: &Path, path: &Path) -> Result<KeyEncryptionKey, String> {
+    pub(crate) fn make(
+        source: &KeySource,
+        default: &Path,
+        path: &Path,
+    ) -> Result<KeyEncryptionKey, String> {
         if *source != KeySource::File(default.to_owned()) {
             return KeyEncryptionKey::load(source);
         }
         let kek = KeyEncryptionKey::generate();
-        kek.save(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        kek.save(path)
+            .map_err(|e| format!("{}: {e}", path.display()))?;
         Ok(kek)
     }
 
@@ -85,7 +90,13 @@ impl Keks {
 
 /// The people who get a credential, with their groups in CA, KRA and responder.
 const PEOPLE: [(&str, &str, &[Group], &[Group], &[Group]); 6] = [
-    ("admin", "Administrator", ADMINISTRATORS, ADMINISTRATORS, ADMINISTRATORS),
+    (
+        "admin",
+        "Administrator",
+        ADMINISTRATORS,
+        ADMINISTRATORS,
+        ADMINISTRATORS,
+    ),
     ("agent1", "Agent 1", CA_AGENTS, KRA_AGENTS, OCSP_AGENTS),
     ("agent2", "Agent 2", CA_AGENTS, KRA_AGENTS, OCSP_AGENTS),
     ("agent3", "Agent 3", CA_AGENTS, KRA_AGENTS, OCSP_AGENTS),
@@ -101,7 +112,12 @@ const OCSP_AGENTS: &[Group] = &[Group::OcspManagerAgents];
 const SERVICES: &[Group] = &[Group::SubsystemGroup];
 
 /// Makes everything in the empty folders of `layout`.
-pub(crate) fn install(layout: &Layout, keks: &Keks, config: &Config, urls: Urls) -> Result<(), String> {
+pub(crate) fn install(
+    layout: &Layout,
+    keks: &Keks,
+    config: &Config,
+    urls: Urls,
+) -> Result<(), String> {
     for path in [&layout.ca, &layout.kra, &layout.ocsp, &layout.credentials] {
         folder::create_private(path).map_err(|e| format!("{}: {e}", path.display()))?;
     }
@@ -134,17 +150,35 @@ pub(crate) fn install(layout: &Layout, keks: &Keks, config: &Config, urls: Urls)
         .join()
         .map_err(|_| "the transport key could not be made")?
         .map_err(|e| e.to_string())?;
-    let certificate = issue(&authority, "caTransportCert", &key, "CN=Chancery KRA transport", &[])?;
-    let store = KeyStore { folder: &layout.kra, kek: keks.kra() };
+    let certificate = issue(
+        &authority,
+        "caTransportCert",
+        &key,
+        "CN=Chancery KRA transport",
+        &[],
+    )?;
+    let store = KeyStore {
+        folder: &layout.kra,
+        kek: keks.kra(),
+    };
     store.save_key(kra::transport::TRANSPORT, &pkcs8)?;
     store.save_chain(kra::transport::TRANSPORT, &[&certificate])?;
-    authority.make_crl(&common::identity::Caller::system()).map_err(|e| e.to_string())?;
+    authority
+        .make_crl(&common::identity::Caller::system())
+        .map_err(|e| e.to_string())?;
     Ok(())
 }
 
-fn tls_certificate(authority: &Authority, store: &KeyStore<'_>, names: &[String]) -> Result<(), String> {
+fn tls_certificate(
+    authority: &Authority,
+    store: &KeyStore<'_>,
+    names: &[String],
+) -> Result<(), String> {
     let key = store.generate("tls", KeySpec::EcP256)?;
-    let names: Vec<AlternativeName> = names.iter().map(|name| alternative_name(name)).collect::<Result<_, _>>()?;
+    let names: Vec<AlternativeName> = names
+        .iter()
+        .map(|name| alternative_name(name))
+        .collect::<Result<_, _>>()?;
     let certificate = issue(authority, "caServerCert", &key, "CN=Chancery", &names)?;
     store.save_chain("tls", &[&certificate])
 }
@@ -195,7 +229,12 @@ fn credential(
     let (key, pkcs8) = PrivateKey::generate(KeySpec::EcP256).map_err(|e| e.to_string())?;
     let certificate = issue(authority, "caUserCert", &key, &format!("CN={name}"), &[])?;
     let text = Secret::new(
-        format!("{}{}", certificate.pem(), pem("PRIVATE KEY", pkcs8.expose())).into_bytes(),
+        format!(
+            "{}{}",
+            certificate.pem(),
+            pem("PRIVATE KEY", pkcs8.expose())
+        )
+        .into_bytes(),
     );
     write(&folder.join(format!("{id}.pem")), text.expose(), true)?;
     let password = Secret::new(hex(&entropy::bytes::<16>()).into_bytes());
@@ -204,7 +243,11 @@ fn credential(
     let p12 = pkcs12::encode(id, &pkcs8, &chain, password_text, pkcs12::ROUNDS_GENERATED)
         .map_err(|e| e.to_string())?;
     write(&folder.join(format!("{id}.p12")), p12.expose(), true)?;
-    write(&folder.join(format!("{id}.p12.password")), password.expose(), true)?;
+    write(
+        &folder.join(format!("{id}.p12.password")),
+        password.expose(),
+        true,
+    )?;
     Ok(certificate)
 }
 
@@ -216,7 +259,9 @@ fn issue(
     names: &[AlternativeName],
 ) -> Result<Certificate, String> {
     let csr = request(key, subject, names)?;
-    authority.issue_for_system(SystemRequest { profile, csr }).map_err(|e| e.to_string())
+    authority
+        .issue_for_system(SystemRequest { profile, csr })
+        .map_err(|e| e.to_string())
 }
 
 fn add_user(

@@ -49,7 +49,9 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run CA, KRA and OCSP responder in one process; the first start makes a new PKI
-    #[command(after_help = "Example:\n  chancery up --data-dir ./chancery-data --https 127.0.0.1:8443 --http 127.0.0.1:8080")]
+    #[command(
+        after_help = "Example:\n  chancery up --data-dir ./chancery-data --https 127.0.0.1:8443 --http 127.0.0.1:8080"
+    )]
     Up(up::Up),
     /// Make the data folders of services that run alone
     Init(Box<init::Init>),

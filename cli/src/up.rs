@@ -59,7 +59,12 @@ impl Up {
     /// Starts everything and serves until SIGTERM or SIGINT.
     pub(crate) fn run(&self) -> Result<(), String> {
         let (data_dir, settings) = process::settings(&settings(), &self.0)?;
-        let process = Process::new(data_dir, &settings, "127.0.0.1:8443", Some("127.0.0.1:8080"))?;
+        let process = Process::new(
+            data_dir,
+            &settings,
+            "127.0.0.1:8443",
+            Some("127.0.0.1:8080"),
+        )?;
         let ca_config = ca::Config::new(&settings)?;
         let ocsp_config = ocsp::Config::new(&settings)?;
         // Before anything is made, so that a port in use leaves nothing behind.
@@ -68,14 +73,22 @@ impl Up {
         let (folder, content) = Folder::open(&process.data_dir)?;
         let urls = urls(&process, &listeners);
         if content == Content::Empty {
-            let created = folder.create(|staging| create(staging, &process, &ca_config, urls.clone()));
+            let created =
+                folder.create(|staging| create(staging, &process, &ca_config, urls.clone()));
             if let Err(error) = created {
                 folder.abandon(existed);
                 return Err(error);
             }
         }
         let first = content == Content::Empty;
-        serve(&process, listeners, &folder, (&ca_config, ocsp_config), urls, first)
+        serve(
+            &process,
+            listeners,
+            &folder,
+            (&ca_config, ocsp_config),
+            urls,
+            first,
+        )
     }
 }
 
@@ -84,7 +97,12 @@ fn urls(process: &Process, listeners: &Listeners) -> Urls {
     Urls::new(&public, &public, ca::create::HOST)
 }
 
-fn create(staging: &Path, process: &Process, config: &ca::Config, urls: Urls) -> Result<(), String> {
+fn create(
+    staging: &Path,
+    process: &Process,
+    config: &ca::Config,
+    urls: Urls,
+) -> Result<(), String> {
     let default = process.data_dir.join("secret.key");
     let kek = Keks::make(&process.secret_key, &default, &staging.join("secret.key"))?;
     let layout = Layout {
@@ -93,7 +111,9 @@ fn create(staging: &Path, process: &Process, config: &ca::Config, urls: Urls) ->
         ocsp: staging.join("ocsp"),
         tls: vec![(staging.join("ca"), process.names())],
         credentials: staging.join("credentials"),
-        anchors: ["ca.pem", "ca/ca.pem", "kra/ca.pem", "ocsp/ca.pem"].map(|f| staging.join(f)).to_vec(),
+        anchors: ["ca.pem", "ca/ca.pem", "kra/ca.pem", "ocsp/ca.pem"]
+            .map(|f| staging.join(f))
+            .to_vec(),
     };
     install(&layout, &Keks::Shared(kek), config, urls)?;
     write(&staging.join("chancery.toml"), TEMPLATE.as_bytes(), false)
@@ -117,8 +137,11 @@ fn serve(
     urls: Urls,
     first: bool,
 ) -> Result<(), String> {
-    let (ca_dir, kra_dir, ocsp_dir) =
-        (folder.path().join("ca"), folder.path().join("kra"), folder.path().join("ocsp"));
+    let (ca_dir, kra_dir, ocsp_dir) = (
+        folder.path().join("ca"),
+        folder.path().join("kra"),
+        folder.path().join("ocsp"),
+    );
     let kek = process.kek()?;
     let (tls, anchors) = process.tls(&ca_dir, &kek)?;
     let authority = ca::create::open(&ca_dir, &kek, ca_config.crl, urls, Clock::System)?;
@@ -128,7 +151,11 @@ fn serve(
     let ca = Ca::new(authority);
     let kra = Kra::open(&kra_dir, &kek, Clock::System)?;
     // The responder follows the CA as it would from another machine.
-    let identity = KeyStore { folder: &ocsp_dir, kek: &kek }.identity("subsystem")?;
+    let identity = KeyStore {
+        folder: &ocsp_dir,
+        kek: &kek,
+    }
+    .identity("subsystem")?;
     let url = process::local_url(listeners.https());
     let endpoint = Endpoint::new(&url, &anchors, Some(&identity)).map_err(|e| e.to_string())?;
     let responder = ocsp::create::open(&ocsp_dir, kek, ocsp_config, root, endpoint, Clock::System)?;
@@ -173,7 +200,10 @@ async fn until_ready(ocsp: &Ocsp) -> Result<(), String> {
         }
         actix_web::rt::time::sleep(Duration::from_millis(5)).await;
     }
-    Err(format!("the OCSP responder does not get ready: {}", ocsp.responder().readiness().join(", ")))
+    Err(format!(
+        "the OCSP responder does not get ready: {}",
+        ocsp.responder().readiness().join(", ")
+    ))
 }
 
 /// What to do next, on stderr: stdout has the `ready` line only.

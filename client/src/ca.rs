@@ -33,12 +33,20 @@ impl Endpoint {
 
     /// `POST /pki/request/{profile}`.
     pub fn submit(&self, profile: &str, request: &SubmitRequest) -> Result<Request, Error> {
-        Ok(self.post(&format!("/pki/request/{}", escape(profile)), request)?.value)
+        Ok(self
+            .post(&format!("/pki/request/{}", escape(profile)), request)?
+            .value)
     }
 
     /// `GET /pki/requests`: one page of at most `limit`.
-    pub fn requests(&self, terms: &[(String, String)], limit: usize) -> Result<Page<Request>, Error> {
-        Ok(self.get(&format!("/pki/requests?limit={limit}{}", query(terms)))?.value)
+    pub fn requests(
+        &self,
+        terms: &[(String, String)],
+        limit: usize,
+    ) -> Result<Page<Request>, Error> {
+        Ok(self
+            .get(&format!("/pki/requests?limit={limit}{}", query(terms)))?
+            .value)
     }
 
     /// `GET /pki/request/{id}` with its tag.
@@ -54,7 +62,9 @@ impl Endpoint {
 
     /// `GET /pki/certificate/{serial}`.
     pub fn certificate(&self, serial: &str) -> Result<Certificate, Error> {
-        Ok(self.get(&format!("/pki/certificate/{}", escape(serial)))?.value)
+        Ok(self
+            .get(&format!("/pki/certificate/{}", escape(serial)))?
+            .value)
     }
 
     /// `GET /pki/certificates`: one page of at most `limit`.
@@ -69,11 +79,17 @@ impl Endpoint {
 
     /// `GET /pki/certificate/{serial}/status`.
     pub fn certificate_status(&self, serial: &str) -> Result<CertificateStatus, Error> {
-        Ok(self.get(&format!("/pki/certificate/{}/status", escape(serial)))?.value)
+        Ok(self
+            .get(&format!("/pki/certificate/{}/status", escape(serial)))?
+            .value)
     }
 
     /// `PUT /pki/certificate/{serial}/status`.
-    pub fn change_status(&self, serial: &str, change: &StatusChange) -> Result<CertificateStatus, Error> {
+    pub fn change_status(
+        &self,
+        serial: &str,
+        change: &StatusChange,
+    ) -> Result<CertificateStatus, Error> {
         let path = format!("/pki/certificate/{}/status", escape(serial));
         Ok(self.put(&path, None, change)?.value)
     }
@@ -85,13 +101,17 @@ impl Endpoint {
 
     /// `GET /pki/authority/{id}/chain`.
     pub fn authority_chain(&self, authority: &str) -> Result<Chain, Error> {
-        Ok(self.get(&format!("/pki/authority/{}/chain", escape(authority)))?.value)
+        Ok(self
+            .get(&format!("/pki/authority/{}/chain", escape(authority)))?
+            .value)
     }
 
     /// `GET /pki/status-journal`: what came after `cursor`, waiting at most `wait` seconds for it.
     pub fn status_journal(&self, cursor: Option<&str>, wait: u32) -> Result<Journal, Error> {
         let after = cursor.map_or_else(String::new, |cursor| format!("&after={}", escape(cursor)));
-        Ok(self.get(&format!("/pki/status-journal?wait={wait}{after}"))?.value)
+        Ok(self
+            .get(&format!("/pki/status-journal?wait={wait}{after}"))?
+            .value)
     }
 
     fn all<T: serde::de::DeserializeOwned>(
@@ -104,7 +124,9 @@ impl Endpoint {
         loop {
             let mut terms = terms.to_vec();
             terms.extend(after.map(|after| ("after".to_owned(), after)));
-            let page: Page<T> = self.get(&format!("{path}?limit=1000{}", query(&terms)))?.value;
+            let page: Page<T> = self
+                .get(&format!("{path}?limit=1000{}", query(&terms)))?
+                .value;
             entries.extend(page.entries);
             match page.next {
                 Some(next) => after = Some(next),
@@ -124,7 +146,9 @@ fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(byte))
+            }
             _ => out.push_str(&format!("%{byte:02X}")),
         }
     }

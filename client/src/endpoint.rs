@@ -54,7 +54,10 @@ impl Error {
 }
 
 fn describe(problem: &Problem) -> String {
-    let mut text = problem.detail.clone().unwrap_or_else(|| problem.title.clone());
+    let mut text = problem
+        .detail
+        .clone()
+        .unwrap_or_else(|| problem.title.clone());
     for violation in problem.violations.iter().skip(1) {
         text.push_str(&format!("\n{}", violation.message));
     }
@@ -83,7 +86,11 @@ impl Endpoint {
     ///
     /// # Errors
     /// When the credential's key is not usable.
-    pub fn new(base: &str, anchors: &[Certificate], credential: Option<&Credential>) -> Result<Self, Error> {
+    pub fn new(
+        base: &str,
+        anchors: &[Certificate],
+        credential: Option<&Credential>,
+    ) -> Result<Self, Error> {
         let roots: Vec<_> = anchors.iter().map(certificate).collect();
         let client = credential.map(client_certificate).transpose()?;
         let tls = TlsConfig::builder()
@@ -108,7 +115,10 @@ impl Endpoint {
 
     /// The same service with another limit on the time of a whole call.
     pub fn with_timeout(&self, timeout: Duration) -> Self {
-        Self { timeout, ..self.clone() }
+        Self {
+            timeout,
+            ..self.clone()
+        }
     }
 
     /// Reads trust anchor and credential from PEM files: `credential` holds a certificate chain and
@@ -127,19 +137,29 @@ impl Endpoint {
     /// GET of a JSON body.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Tagged<T>, Error> {
         let url = self.url(path);
-        let response = self.timed(self.agent.get(&url)).header("Accept", "application/json").call();
+        let response = self
+            .timed(self.agent.get(&url))
+            .header("Accept", "application/json")
+            .call();
         json(&url, response)
     }
 
     /// GET of other bytes.
     pub fn get_bytes(&self, path: &str, accept: &str) -> Result<Vec<u8>, Error> {
         let url = self.url(path);
-        let response = self.timed(self.agent.get(&url)).header("Accept", accept).call();
+        let response = self
+            .timed(self.agent.get(&url))
+            .header("Accept", accept)
+            .call();
         Ok(bytes(&url, response)?.value)
     }
 
     /// POST of a JSON body.
-    pub fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<Tagged<T>, Error> {
+    pub fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Tagged<T>, Error> {
         let url = self.url(path);
         json(&url, self.timed(self.agent.post(&url)).send_json(body))
     }
@@ -147,7 +167,10 @@ impl Endpoint {
     /// POST of other bytes.
     pub fn post_bytes(&self, path: &str, media_type: &str, body: &[u8]) -> Result<Vec<u8>, Error> {
         let url = self.url(path);
-        let response = self.timed(self.agent.post(&url)).header("Content-Type", media_type).send(body);
+        let response = self
+            .timed(self.agent.post(&url))
+            .header("Content-Type", media_type)
+            .send(body);
         Ok(bytes(&url, response)?.value)
     }
 
@@ -192,9 +215,14 @@ fn client_certificate(credential: &Credential) -> Result<ClientCert, Error> {
 pub fn credential_from_pem(pem: &str) -> Result<Credential, Error> {
     let wrong = |why: &str| Error::Credential(format!("the credential {why}"));
     let chain = chain_from_pem(pem).map_err(|e| wrong(&e))?;
-    let start = pem.find("-----BEGIN PRIVATE KEY-----").ok_or_else(|| wrong("has no PRIVATE KEY"))?;
+    let start = pem
+        .find("-----BEGIN PRIVATE KEY-----")
+        .ok_or_else(|| wrong("has no PRIVATE KEY"))?;
     let end_line = "-----END PRIVATE KEY-----";
-    let length = pem[start..].find(end_line).ok_or_else(|| wrong("is cut off"))? + end_line.len();
+    let length = pem[start..]
+        .find(end_line)
+        .ok_or_else(|| wrong("is cut off"))?
+        + end_line.len();
     let key = common::x509::der_from(&pem.as_bytes()[start..start + length], &["PRIVATE KEY"]);
     let key = key.ok_or_else(|| wrong("has an unreadable PRIVATE KEY"))?;
     match chain.is_empty() {
@@ -215,8 +243,16 @@ fn bytes(url: &str, response: Response) -> Result<Tagged<Vec<u8>>, Error> {
     };
     let mut response = response.map_err(unreachable)?;
     let status = response.status();
-    let etag = response.headers().get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-    let body = response.body_mut().with_config().limit(ANSWER_MAX).read_to_vec();
+    let etag = response
+        .headers()
+        .get("etag")
+        .and_then(|tag| tag.to_str().ok())
+        .map(str::to_owned);
+    let body = response
+        .body_mut()
+        .with_config()
+        .limit(ANSWER_MAX)
+        .read_to_vec();
     let body = body.map_err(unreachable)?;
     if status.is_success() {
         return Ok(Tagged { value: body, etag });

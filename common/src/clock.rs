@@ -97,7 +97,10 @@ impl<'de> Deserialize<'de> for Timestamp {
 
 impl From<SystemTime> for Timestamp {
     fn from(at: SystemTime) -> Self {
-        let micros = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+        let micros = at
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_micros();
         Self(i64::try_from(micros).unwrap_or(i64::MAX))
     }
 }
@@ -119,7 +122,10 @@ impl Clock {
     }
 
     /// The present moment.
-    #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that asks the system"
+    )]
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => SystemTime::now().into(),

@@ -34,7 +34,10 @@ impl Setting {
 }
 
 /// The value of an environment variable.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -67,7 +70,11 @@ impl Settings {
         let file = read(settings, path)?;
         let mut values = BTreeMap::new();
         for setting in settings {
-            let flag = flags.try_get_one::<String>(setting.key).ok().flatten().cloned();
+            let flag = flags
+                .try_get_one::<String>(setting.key)
+                .ok()
+                .flatten()
+                .cloned();
             let found = flag
                 .map(|value| (value, format!("--{}", setting.flag())))
                 .or_else(|| environment(&setting.variable()).map(|v| (v, setting.variable())))
@@ -94,7 +101,9 @@ impl Settings {
         let Some((value, origin)) = self.values.get(key) else {
             return Ok(None);
         };
-        let parsed = value.parse().map_err(|e: T::Err| format!("{origin}: `{value}`: {e}"))?;
+        let parsed = value
+            .parse()
+            .map_err(|e: T::Err| format!("{origin}: `{value}`: {e}"))?;
         Ok(Some(parsed))
     }
 
@@ -115,8 +124,8 @@ fn read(settings: &[Setting], path: &Path) -> Result<BTreeMap<String, String>, S
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(e) => return Err(format!("{}: {e}", path.display())),
     };
-    let table: toml::Table = toml::from_str(&text)
-        .map_err(|e| format!("{}: {}", path.display(), e.message()))?;
+    let table: toml::Table =
+        toml::from_str(&text).map_err(|e| format!("{}: {}", path.display(), e.message()))?;
     let mut flat = BTreeMap::new();
     flatten("", &table, &mut flat);
     for key in flat.keys() {
@@ -136,7 +145,10 @@ fn flatten(prefix: &str, table: &toml::Table, flat: &mut BTreeMap<String, String
                 flat.insert(key, text.clone());
             }
             toml::Value::Array(items) => {
-                let text = |item: &toml::Value| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+                let text = |item: &toml::Value| {
+                    item.as_str()
+                        .map_or_else(|| item.to_string(), str::to_owned)
+                };
                 flat.insert(key, items.iter().map(text).collect::<Vec<_>>().join(","));
             }
             toml::Value::Integer(_)
@@ -154,12 +166,21 @@ mod tests {
     use super::*;
 
     const SETTINGS: [Setting; 2] = [
-        Setting { key: "https", value: "ADDRESS", help: "" },
-        Setting { key: "kra.legacy_wrapping", value: "BOOL", help: "" },
+        Setting {
+            key: "https",
+            value: "ADDRESS",
+            help: "",
+        },
+        Setting {
+            key: "kra.legacy_wrapping",
+            value: "BOOL",
+            help: "",
+        },
     ];
 
     fn load(flags: &[&str], file: &str) -> Result<Settings, String> {
-        let folder = std::env::temp_dir().join(format!("chancery-config-{}", crate::entropy::uuid()));
+        let folder =
+            std::env::temp_dir().join(format!("chancery-config-{}", crate::entropy::uuid()));
         std::fs::create_dir(&folder).expect("the temporary folder is writable");
         let path = folder.join("chancery.toml");
         std::fs::write(&path, file).expect("the temporary folder is writable");
@@ -184,7 +205,9 @@ mod tests {
         let error = load(&[], "[kra]\nlegacy = true\n").expect_err("refused");
         assert!(error.ends_with("unknown key `kra.legacy`"), "{error}");
         let settings = load(&["--https", "nowhere"], "").expect("loads");
-        let error = settings.get::<std::net::SocketAddr>("https").expect_err("refused");
+        let error = settings
+            .get::<std::net::SocketAddr>("https")
+            .expect_err("refused");
         assert!(error.starts_with("--https: `nowhere`"), "{error}");
     }
 }

@@ -37,7 +37,8 @@ impl Folder {
     /// One sentence for the operator.
     pub fn open(path: &Path) -> Result<(Self, Content), String> {
         let existed = path.exists();
-        let wrong = |e: io::Error| format!("the data folder {} cannot be used: {e}", path.display());
+        let wrong =
+            |e: io::Error| format!("the data folder {} cannot be used: {e}", path.display());
         fs::create_dir_all(path).map_err(wrong)?;
         let folder = Self::lock(path).inspect_err(|_| {
             if !existed {
@@ -92,7 +93,12 @@ impl Folder {
     /// or begins anew.
     pub fn create<T>(&self, fill: impl FnOnce(&Path) -> Result<T, String>) -> Result<T, String> {
         let staging = self.path.join(STAGING);
-        let wrong = |e: io::Error| format!("the data folder {} cannot be used: {e}", self.path.display());
+        let wrong = |e: io::Error| {
+            format!(
+                "the data folder {} cannot be used: {e}",
+                self.path.display()
+            )
+        };
         create_private(&staging).map_err(wrong)?;
         let value = fill(&staging).inspect_err(|_| {
             let _ = fs::remove_dir_all(&staging);
@@ -130,8 +136,16 @@ impl Folder {
                 false => fs::rename(entry.path(), target)?,
             }
         }
-        write_new(&self.path.join(".version.new"), VERSION.to_string().as_bytes(), 0o644)
-            .or_else(|e| (e.kind() == io::ErrorKind::AlreadyExists).then_some(()).ok_or(e))?;
+        write_new(
+            &self.path.join(".version.new"),
+            VERSION.to_string().as_bytes(),
+            0o644,
+        )
+        .or_else(|e| {
+            (e.kind() == io::ErrorKind::AlreadyExists)
+                .then_some(())
+                .ok_or(e)
+        })?;
         fs::rename(self.path.join(".version.new"), self.path.join(VERSION_FILE))?;
         sync(&self.path)?;
         fs::remove_dir_all(&staged)
@@ -164,7 +178,11 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 }
 
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let mut file = OpenOptions::new().create_new(true).write(true).mode(mode).open(path)?;
+    let mut file = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(mode)
+        .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

@@ -161,26 +161,35 @@ impl Caller {
 
     /// Whether the caller proved to be anybody at all.
     pub fn is_authenticated(&self) -> bool {
-        self.evidence.as_ref().is_none_or(|e| e.certificate.is_some())
+        self.evidence
+            .as_ref()
+            .is_none_or(|e| e.certificate.is_some())
     }
 
     /// How the caller proved itself, for the audit trail.
     pub fn credential(&self) -> String {
         let peer = self.evidence.as_ref().and_then(|e| e.certificate.as_ref());
         match peer {
-            Some(peer) => format!("tls:{}", hex::encode(peer.certificate.public_key().spki_sha256())),
+            Some(peer) => format!(
+                "tls:{}",
+                hex::encode(peer.certificate.public_key().spki_sha256())
+            ),
             None => "none".into(),
         }
     }
 
     /// The network address, empty for the system.
     pub fn source(&self) -> String {
-        self.evidence.as_ref().map_or_else(String::new, |e| e.address.to_string())
+        self.evidence
+            .as_ref()
+            .map_or_else(String::new, |e| e.address.to_string())
     }
 
     /// `X-Request-Id`, empty for the system.
     pub fn request_id(&self) -> String {
-        self.evidence.as_ref().map_or_else(String::new, |e| e.request_id.to_string())
+        self.evidence
+            .as_ref()
+            .map_or_else(String::new, |e| e.request_id.to_string())
     }
 }
 
@@ -227,7 +236,8 @@ fn identify<E: From<Denied> + From<Error>>(
             groups: BTreeSet::new(),
         });
     };
-    let unauthenticated = |why: String| Denied::Unauthenticated(format!("the client certificate {why}"));
+    let unauthenticated =
+        |why: String| Denied::Unauthenticated(format!("the client certificate {why}"));
     peer.trusted.clone().map_err(unauthenticated)?;
     if is_revoked(connection, &peer.certificate)? {
         return Err(unauthenticated("is revoked or on hold".into()).into());
@@ -235,7 +245,11 @@ fn identify<E: From<Denied> + From<Error>>(
     let found = users::by_key(connection, &peer.certificate.public_key().spki_sha256())?;
     let (actor, user, groups) = match found {
         Some((user, groups)) => (user.clone(), Some(user), groups),
-        None => (peer.certificate.subject().to_string(), None, BTreeSet::new()),
+        None => (
+            peer.certificate.subject().to_string(),
+            None,
+            BTreeSet::new(),
+        ),
     };
     Ok(Caller {
         evidence: Some(evidence),

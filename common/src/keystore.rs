@@ -29,7 +29,10 @@ impl KeyStore<'_> {
 
     /// Puts a key away.
     pub fn save_key(&self, name: &str, pkcs8: &Secret) -> Result<(), String> {
-        let pem = self.kek.seal_private_key(pkcs8).map_err(|e| e.to_string())?;
+        let pem = self
+            .kek
+            .seal_private_key(pkcs8)
+            .map_err(|e| e.to_string())?;
         let path = self.key_path(name);
         make_parent(&path)?;
         folder::replace(&path, pem.as_bytes(), 0o600).map_err(|e| wrong(&path, &e))
@@ -47,7 +50,9 @@ impl KeyStore<'_> {
     pub fn key(&self, name: &str) -> Result<(PrivateKey, Secret), String> {
         let path = self.key_path(name);
         let pem = fs::read_to_string(&path).map_err(|e| wrong(&path, &e))?;
-        self.kek.open_private_key(&pem).map_err(|e| wrong(&path, &e))
+        self.kek
+            .open_private_key(&pem)
+            .map_err(|e| wrong(&path, &e))
     }
 
     /// Reads a certificate chain, leaf first.
@@ -65,9 +70,15 @@ impl KeyStore<'_> {
     pub fn identity(&self, name: &str) -> Result<TlsIdentity, String> {
         let (key, pkcs8) = self.key(name)?;
         let chain = self.chain(name)?;
-        match chain.first().is_some_and(|leaf| leaf.public_key() == key.public_key()) {
+        match chain
+            .first()
+            .is_some_and(|leaf| leaf.public_key() == key.public_key())
+        {
             true => Ok(TlsIdentity { chain, key: pkcs8 }),
-            false => Err(wrong(&self.chain_path(name), &"the certificate is not of the key beside it")),
+            false => Err(wrong(
+                &self.chain_path(name),
+                &"the certificate is not of the key beside it",
+            )),
         }
     }
 
@@ -92,6 +103,10 @@ fn wrong(path: &Path, error: &dyn std::fmt::Display) -> String {
 }
 
 /// A PKCS#10 request for one of our own keys, from texts that we wrote ourselves.
-pub fn request(key: &PrivateKey, subject: &str, names: &[AlternativeName]) -> Result<Vec<u8>, String> {
+pub fn request(
+    key: &PrivateKey,
+    subject: &str,
+    names: &[AlternativeName],
+) -> Result<Vec<u8>, String> {
     csr::create(key, &name::parse(subject)?, names).map_err(|e| e.to_string())
 }

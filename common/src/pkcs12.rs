@@ -2,12 +2,12 @@
 //! with HMAC-SHA-256.
 
 use aws_lc_rs::hmac;
-use const_oid::ObjectIdentifier;
-use const_oid::db::rfc5911::{ID_DATA, ID_ENCRYPTED_DATA};
-use const_oid::db::rfc5912::ID_SHA_256;
 use cms::content_info::{CmsVersion, ContentInfo};
 use cms::encrypted_data::EncryptedData;
 use cms::enveloped_data::EncryptedContentInfo;
+use const_oid::ObjectIdentifier;
+use const_oid::db::rfc5911::{ID_DATA, ID_ENCRYPTED_DATA};
+use const_oid::db::rfc5912::ID_SHA_256;
 use der::asn1::{BmpString, OctetString, SetOfVec};
 use der::{Any, Decode, Encode, Tag};
 use pkcs8::EncryptedPrivateKeyInfo;
@@ -25,7 +25,8 @@ use crate::crypto::{KeyError, Secret, pbes2_encrypt};
 use crate::entropy;
 use crate::x509::Certificate;
 
-const SHROUDED_KEY_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.2");
+const SHROUDED_KEY_BAG: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.2");
 const CERT_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.3");
 const X509_CERTIFICATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.22.1");
 const FRIENDLY_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.20");
@@ -126,15 +127,14 @@ fn attributes(name: &str, key_id: &[u8]) -> der::Result<Attributes> {
     };
     SetOfVec::try_from(vec![
         attribute(LOCAL_KEY_ID, octets(key_id.to_vec())?)?,
-        attribute(FRIENDLY_NAME, Any::encode_from(&BmpString::from_utf8(name)?)?)?,
+        attribute(
+            FRIENDLY_NAME,
+            Any::encode_from(&BmpString::from_utf8(name)?)?,
+        )?,
     ])
 }
 
-fn mac(
-    content: &[u8],
-    password: &str,
-    rounds: u32,
-) -> Result<MacData, Box<dyn std::error::Error>> {
+fn mac(content: &[u8], password: &str, rounds: u32) -> Result<MacData, Box<dyn std::error::Error>> {
     let salt = entropy::bytes::<16>();
     let rounds = i32::try_from(rounds)?;
     let key = derive_key_utf8::<sha2::Sha256>(password, &salt, Pkcs12KeyType::Mac, rounds, 32)?;

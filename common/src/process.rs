@@ -87,19 +87,35 @@ pub fn with_arguments(command: Command, data_dir: &'static str, settings: &[Sett
 
 /// The data folder on the command line, and the settings in force.
 pub fn settings(settings: &[Setting], flags: &ArgMatches) -> Result<(PathBuf, Settings), String> {
-    let data_dir = flags.get_one::<PathBuf>("data-dir").cloned().unwrap_or_default();
+    let data_dir = flags
+        .get_one::<PathBuf>("data-dir")
+        .cloned()
+        .unwrap_or_default();
     let settings = Settings::load(settings, flags, &data_dir.join("chancery.toml"))?;
     Ok((data_dir, settings))
 }
 
 impl Process {
     /// Reads the settings and starts logging. `https` and `http` are the default addresses.
-    pub fn new(data_dir: PathBuf, settings: &Settings, https: &str, http: Option<&str>) -> Result<Self, String> {
+    pub fn new(
+        data_dir: PathBuf,
+        settings: &Settings,
+        https: &str,
+        http: Option<&str>,
+    ) -> Result<Self, String> {
         let log: String = settings.get_or("log", "info".to_owned())?;
-        telemetry::start(&log, settings.get_or::<LogFormat>("log_format", LogFormat::Text)?)?;
+        telemetry::start(
+            &log,
+            settings.get_or::<LogFormat>("log_format", LogFormat::Text)?,
+        )?;
         let default = |text: &str| text.parse::<SocketAddr>().map_err(|e| e.to_string());
         let hosts: String = settings.get_or("hosts", String::new())?;
-        let hosts: Vec<String> = hosts.split(',').map(str::trim).filter(|h| !h.is_empty()).map(str::to_owned).collect();
+        let hosts: Vec<String> = hosts
+            .split(',')
+            .map(str::trim)
+            .filter(|h| !h.is_empty())
+            .map(str::to_owned)
+            .collect();
         let public_http_url: Option<String> = settings.get("public_http_url")?;
         if let Some(url) = &public_http_url {
             check_http_url("public_http_url", url)?;
@@ -128,7 +144,9 @@ impl Process {
 
     /// Every name and address that this machine answers to.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+        let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"]
+            .map(str::to_owned)
+            .to_vec();
         names.extend(machine_name());
         let ip = self.https.ip();
         if !ip.is_unspecified() {
@@ -148,13 +166,19 @@ impl Process {
     pub fn open_folder(&self) -> Result<Folder, String> {
         let path = &self.data_dir;
         if !path.exists() {
-            return Err(format!("there is no data folder {}; `chancery init` makes one", path.display()));
+            return Err(format!(
+                "there is no data folder {}; `chancery init` makes one",
+                path.display()
+            ));
         }
         match Folder::open(path)? {
             (folder, Content::Complete) => Ok(folder),
             (folder, Content::Empty) => {
                 folder.abandon(true);
-                Err(format!("the data folder {} is empty; `chancery init` makes one", path.display()))
+                Err(format!(
+                    "the data folder {} is empty; `chancery init` makes one",
+                    path.display()
+                ))
             }
         }
     }
@@ -165,7 +189,11 @@ impl Process {
     }
 
     /// The service's own TLS certificate and the trust anchor, from a service's folder.
-    pub fn tls(&self, folder: &Path, kek: &KeyEncryptionKey) -> Result<(Tls, Vec<Certificate>), String> {
+    pub fn tls(
+        &self,
+        folder: &Path,
+        kek: &KeyEncryptionKey,
+    ) -> Result<(Tls, Vec<Certificate>), String> {
         let anchors = anchors(folder)?;
         let identity: TlsIdentity = KeyStore { folder, kek }.identity("tls")?;
         let tls = Tls::new(&identity, &anchors, Clock::System)?;
@@ -186,7 +214,8 @@ impl Process {
         let (https, http) = (listeners.https(), listeners.http());
         let loopback = https.ip().is_loopback();
         let site = Site::new(roles, self.names(), loopback);
-        let running = server::start(listeners, tls, site, mounts.0, mounts.1).map_err(|e| e.to_string())?;
+        let running =
+            server::start(listeners, tls, site, mounts.0, mounts.1).map_err(|e| e.to_string())?;
         let signal = server::stop_signal();
         tokio::pin!(signal);
         let started = tokio::select! {
@@ -223,9 +252,12 @@ pub fn local_url(https: SocketAddr) -> String {
 
 /// Refuses what could not stand in a certificate.
 pub fn check_http_url(key: &str, url: &str) -> Result<(), String> {
-    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let rest = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"));
     let host = rest.map(|rest| rest.split('/').next().unwrap_or_default());
-    let sound = url.bytes().all(|b| b.is_ascii_graphic()) && host.is_some_and(|host| !host.is_empty());
+    let sound =
+        url.bytes().all(|b| b.is_ascii_graphic()) && host.is_some_and(|host| !host.is_empty());
     match sound {
         true => Ok(()),
         false => Err(format!("{key}: `{url}` is no http or https URL")),

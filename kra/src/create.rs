@@ -15,7 +15,9 @@ pub const DATABASE: &str = "kra.db";
 /// put beside them by whoever has a CA at hand.
 pub fn create(folder: &Path, kek: &KeyEncryptionKey) -> Result<Database, String> {
     let database = open_database(folder)?;
-    database.write("create KRA", users::add_groups).map_err(|e| e.to_string())?;
+    database
+        .write("create KRA", users::add_groups)
+        .map_err(|e| e.to_string())?;
     Vault::create(folder, kek)?;
     Ok(database)
 }

@@ -80,7 +80,9 @@ impl Kra {
         let state = Arc::clone(&self.0);
         let admitted = self.0.work.run(move || {
             // Revocation of callers' certificates comes with the journal, when there is what to protect.
-            state.database.read(|c| authorize::<Error>(c, evidence, rule, |_, _| Ok(false)))
+            state
+                .database
+                .read(|c| authorize::<Error>(c, evidence, rule, |_, _| Ok(false)))
         });
         Ok(admitted.await??)
     }
@@ -93,7 +95,10 @@ impl Kra {
             openapi: http::openapi::document(),
             readiness: Arc::new(move || {
                 let expired = state.transport.certificate().not_after() < state.clock.now();
-                expired.then(|| "the transport certificate has expired".to_owned()).into_iter().collect()
+                expired
+                    .then(|| "the transport certificate has expired".to_owned())
+                    .into_iter()
+                    .collect()
             }),
             links: vec![("transport", "/pki/config/kra/cert/transport")],
         }

@@ -19,7 +19,8 @@ impl Vault {
         let key = Secret::new(entropy::bytes::<32>().to_vec());
         let wrapped = kek.wrap(&key).map_err(|e| e.to_string())?;
         let path = folder.join("keys").join(FILE);
-        folder::create_private(&folder.join("keys")).map_err(|e| format!("{}: {e}", path.display()))?;
+        folder::create_private(&folder.join("keys"))
+            .map_err(|e| format!("{}: {e}", path.display()))?;
         folder::write_secret(&path, &wrapped).map_err(|e| format!("{}: {e}", path.display()))
     }
 
@@ -27,7 +28,9 @@ impl Vault {
     pub fn open(folder: &Path, kek: &KeyEncryptionKey) -> Result<Self, String> {
         let path = folder.join("keys").join(FILE);
         let wrapped = std::fs::read(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-        let key = kek.unwrap_key(&wrapped).map_err(|e| format!("{}: {e}", path.display()))?;
+        let key = kek
+            .unwrap_key(&wrapped)
+            .map_err(|e| format!("{}: {e}", path.display()))?;
         Ok(Self { _storage_key: key })
     }
 }

@@ -64,7 +64,9 @@ impl Refusal {
 }
 
 /// id-pkix-ocsp-basic, as an element.
-const BASIC: &[u8] = &[0x06, 0x09, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x01];
+const BASIC: &[u8] = &[
+    0x06, 0x09, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x01,
+];
 
 /// Signs an answer. It holds from `now`, with a `next_update` unless it says *unknown*, which the
 /// next issuance may change.
@@ -141,7 +143,9 @@ fn status(status: Option<Status>) -> der::Result<CertStatus> {
         Some(Status::Revoked { at, reason, .. }) => {
             let code = reason.code();
             // Unspecified is encoded as absence, as in CRLs.
-            let reason = (code != 0).then(|| CrlReason::from_der(&[0x0a, 0x01, code])).transpose()?;
+            let reason = (code != 0)
+                .then(|| CrlReason::from_der(&[0x0a, 0x01, code]))
+                .transpose()?;
             revoked(at, reason)
         }
     })

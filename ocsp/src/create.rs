@@ -21,8 +21,11 @@ pub const DATABASE: &str = "ocsp.db";
 
 /// Makes the database in an empty `folder`.
 pub fn create(folder: &Path) -> Result<Database, String> {
-    let database = store::open(&Location::Sqlite(folder.join(DATABASE))).map_err(|e| e.to_string())?;
-    database.write("create responder", users::add_groups).map_err(|e| e.to_string())?;
+    let database =
+        store::open(&Location::Sqlite(folder.join(DATABASE))).map_err(|e| e.to_string())?;
+    database
+        .write("create responder", users::add_groups)
+        .map_err(|e| e.to_string())?;
     Ok(database)
 }
 
@@ -35,11 +38,18 @@ pub fn open(
     ca: Endpoint,
     clock: Clock,
 ) -> Result<Responder, String> {
-    let database = store::open(&Location::Sqlite(folder.join(DATABASE))).map_err(|e| e.to_string())?;
+    let database =
+        store::open(&Location::Sqlite(folder.join(DATABASE))).map_err(|e| e.to_string())?;
     let subject = "CN=Chancery OCSP responder".to_owned();
     let signer = Signer::open(folder.to_owned(), kek, ca.clone(), subject, clock.clone());
     let authority = "host".to_owned();
     let feed = Feed::open(authority.clone(), ca, database, clock.clone())?;
     let issuer = Issuer::new(authority, issuer).map_err(|e| e.to_string())?;
-    Ok(Responder::new(issuer, Arc::new(feed), Arc::new(signer), config, clock))
+    Ok(Responder::new(
+        issuer,
+        Arc::new(feed),
+        Arc::new(signer),
+        config,
+        clock,
+    ))
 }

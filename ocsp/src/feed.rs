@@ -58,7 +58,12 @@ struct Flight {
 
 impl Feed {
     /// Takes up where the last process left off.
-    pub fn open(authority: String, ca: Endpoint, database: Database, clock: Clock) -> Result<Self, String> {
+    pub fn open(
+        authority: String,
+        ca: Endpoint,
+        database: Database,
+        clock: Clock,
+    ) -> Result<Self, String> {
         let (cursor, rows) = database.read(store::load).map_err(|e| e.to_string())?;
         let statuses = Statuses::default();
         statuses.apply(rows.into_iter().filter_map(|row| row.known()));
@@ -102,7 +107,9 @@ impl Feed {
             }
             let silence = self.silence().as_secs_f64();
             metrics::gauge!("ocsp_journal_age_seconds").set(silence);
-            metrics::gauge!("ocsp_statuses").set(f64::from(u32::try_from(self.statuses.count()).unwrap_or(u32::MAX)));
+            metrics::gauge!("ocsp_statuses").set(f64::from(
+                u32::try_from(self.statuses.count()).unwrap_or(u32::MAX),
+            ));
         }
     }
 
@@ -177,13 +184,25 @@ impl Feed {
     }
 
     fn pull(&self, ca: &Endpoint, wait_seconds: u32) -> Result<Pulled, String> {
-        let before = self.position.lock().unwrap_or_else(PoisonError::into_inner).cursor.clone();
+        let before = self
+            .position
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .cursor
+            .clone();
         let asked = self.clock.now();
-        let journal = ca.status_journal(before.as_deref(), wait_seconds).map_err(|e| e.to_string())?;
+        let journal = ca
+            .status_journal(before.as_deref(), wait_seconds)
+            .map_err(|e| e.to_string())?;
         self.apply(before, journal, asked)
     }
 
-    fn apply(&self, before: Option<String>, journal: Journal, asked: Timestamp) -> Result<Pulled, String> {
+    fn apply(
+        &self,
+        before: Option<String>,
+        journal: Journal,
+        asked: Timestamp,
+    ) -> Result<Pulled, String> {
         let mut position = self.position.lock().unwrap_or_else(PoisonError::into_inner);
         if position.cursor != before {
             // Somebody else applied the same entries, and perhaps more.
@@ -212,7 +231,9 @@ impl Feed {
         let cursor = position.cursor.clone().unwrap_or_default();
         drop(position);
         let kept = rows.clone();
-        let saved = self.database.write("save statuses", move |c| store::save(c, &rows, &cursor));
+        let saved = self
+            .database
+            .write("save statuses", move |c| store::save(c, &rows, &cursor));
         if saved.is_err() {
             let mut position = self.position.lock().unwrap_or_else(PoisonError::into_inner);
             position.unsaved.splice(0..0, kept);

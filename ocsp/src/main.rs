@@ -37,7 +37,12 @@ fn all_settings() -> Vec<Setting> {
 
 fn run(known: &[Setting], flags: &clap::ArgMatches) -> Result<(), String> {
     let (data_dir, settings) = process::settings(known, flags)?;
-    let process = Process::new(data_dir, &settings, "127.0.0.1:8445", Some("127.0.0.1:8081"))?;
+    let process = Process::new(
+        data_dir,
+        &settings,
+        "127.0.0.1:8445",
+        Some("127.0.0.1:8081"),
+    )?;
     let config = Config::new(&settings)?;
     let ca_url: String = settings.get_or("ca_url", "https://127.0.0.1:8443".into())?;
     process::check_http_url("ca_url", &ca_url)?;
@@ -45,9 +50,16 @@ fn run(known: &[Setting], flags: &clap::ArgMatches) -> Result<(), String> {
     let folder = process.open_folder()?;
     let kek = process.kek()?;
     let (tls, anchors) = process.tls(folder.path(), &kek)?;
-    let identity = KeyStore { folder: folder.path(), kek: &kek }.identity("subsystem")?;
+    let identity = KeyStore {
+        folder: folder.path(),
+        kek: &kek,
+    }
+    .identity("subsystem")?;
     let ca = Endpoint::new(&ca_url, &anchors, Some(&identity)).map_err(|e| e.to_string())?;
-    let issuer = anchors.first().cloned().ok_or("ca.pem has no certificate")?;
+    let issuer = anchors
+        .first()
+        .cloned()
+        .ok_or("ca.pem has no certificate")?;
     let responder = create::open(folder.path(), kek, config, issuer, ca, Clock::System)?;
     let ocsp = Ocsp::new(Arc::new(responder));
     ocsp.start();

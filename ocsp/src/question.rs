@@ -36,9 +36,18 @@ impl HashAlgorithm {
     /// All, with the content of their AlgorithmIdentifier's OID.
     const OIDS: [(Self, &'static [u8]); 4] = [
         (Self::Sha1, &[0x2b, 0x0e, 0x03, 0x02, 0x1a]),
-        (Self::Sha256, &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01]),
-        (Self::Sha384, &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02]),
-        (Self::Sha512, &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03]),
+        (
+            Self::Sha256,
+            &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01],
+        ),
+        (
+            Self::Sha384,
+            &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02],
+        ),
+        (
+            Self::Sha512,
+            &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03],
+        ),
     ];
 }
 
@@ -114,7 +123,10 @@ fn read(der: &[u8]) -> Option<Question<'_>> {
             nonce(extensions)?
         }
     };
-    (!certificates.is_empty()).then_some(Question { certificates, nonce })
+    (!certificates.is_empty()).then_some(Question {
+        certificates,
+        nonce,
+    })
 }
 
 fn single(request: &[u8]) -> Option<CertId<'_>> {
@@ -213,7 +225,10 @@ pub fn from_path(path: &str) -> Result<Vec<u8>, Malformed> {
     while let Some(byte) = bytes.next() {
         let decoded = match byte {
             b'%' => {
-                let digits = [bytes.next().ok_or(Malformed)?, bytes.next().ok_or(Malformed)?];
+                let digits = [
+                    bytes.next().ok_or(Malformed)?,
+                    bytes.next().ok_or(Malformed)?,
+                ];
                 let digits = std::str::from_utf8(&digits).map_err(|_| Malformed)?;
                 u8::from_str_radix(digits, 16).map_err(|_| Malformed)?
             }
@@ -274,7 +289,10 @@ mod tests {
         let der = request(Some(&[9; 32]), false);
         let question = Question::parse(&der).expect("reads");
         assert_eq!(question.nonce, Some(&[9; 32][..]));
-        assert_eq!(question.certificates[0].algorithm, Some(HashAlgorithm::Sha1));
+        assert_eq!(
+            question.certificates[0].algorithm,
+            Some(HashAlgorithm::Sha1)
+        );
         assert_eq!(question.certificates[0].serial, [0x12, 0x34]);
     }
 
@@ -299,7 +317,10 @@ mod tests {
     fn paths_are_decoded_in_all_their_spellings() {
         let der = request(Some(&[0xfb; 32]), false);
         let text = base64::engine::general_purpose::STANDARD.encode(&der);
-        let escaped = text.replace('+', "%2B").replace('/', "%2f").replace('=', "%3D");
+        let escaped = text
+            .replace('+', "%2B")
+            .replace('/', "%2f")
+            .replace('=', "%3D");
         let spaced = text.replace('+', " ");
         for path in [text.as_str(), &escaped, &spaced, text.trim_end_matches('=')] {
             assert_eq!(from_path(path).as_deref(), Ok(der.as_slice()));

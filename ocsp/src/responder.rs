@@ -36,7 +36,13 @@ struct Cached {
 
 impl Responder {
     /// A responder for the certificates of `issuer`.
-    pub fn new(issuer: Issuer, feed: Arc<Feed>, signer: Arc<Signer>, config: Config, clock: Clock) -> Self {
+    pub fn new(
+        issuer: Issuer,
+        feed: Arc<Feed>,
+        signer: Arc<Signer>,
+        config: Config,
+        clock: Clock,
+    ) -> Self {
         Self {
             issuer,
             feed,
@@ -80,7 +86,11 @@ impl Responder {
     /// not known yet.
     pub fn answer(&self, question: &Question<'_>) -> Result<Answer, Refusal> {
         // Who asks us about another CA gets no opinion, not even on the rest (RFC 6960 §2.3).
-        if !question.certificates.iter().all(|id| self.issuer.is_named_by(id)) {
+        if !question
+            .certificates
+            .iter()
+            .all(|id| self.issuer.is_named_by(id))
+        {
             return Err(Refusal::Unauthorized);
         }
         if self.is_stale() {
@@ -134,10 +144,13 @@ impl Responder {
     }
 
     fn keep(&self, question: &Question<'_>, statuses: &[Option<Status>], answer: &Answer) {
-        let ([id], [Some(status)], None) = (question.certificates.as_slice(), statuses, question.nonce) else {
+        let ([id], [Some(status)], None) =
+            (question.certificates.as_slice(), statuses, question.nonce)
+        else {
             return;
         };
-        let (Some(algorithm), Some(serial)) = (id.algorithm, SerialNumber::from_bytes(id.serial)) else {
+        let (Some(algorithm), Some(serial)) = (id.algorithm, SerialNumber::from_bytes(id.serial))
+        else {
             return;
         };
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);

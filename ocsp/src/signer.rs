@@ -38,7 +38,13 @@ pub struct Signer {
 
 impl Signer {
     /// Loads the delegate from `folder`, if a good one is there.
-    pub fn open(folder: PathBuf, kek: KeyEncryptionKey, ca: Endpoint, subject: String, clock: Clock) -> Self {
+    pub fn open(
+        folder: PathBuf,
+        kek: KeyEncryptionKey,
+        ca: Endpoint,
+        subject: String,
+        clock: Clock,
+    ) -> Self {
         let signer = Self {
             current: ArcSwapOption::empty(),
             folder,
@@ -64,7 +70,10 @@ impl Signer {
     /// Gets a delegate when there is none or two thirds of its life are over.
     pub fn renew_when_due(&self) -> Result<(), String> {
         let due = self.current().is_none_or(|delegate| {
-            let (start, end) = (delegate.certificate.not_before(), delegate.certificate.not_after());
+            let (start, end) = (
+                delegate.certificate.not_before(),
+                delegate.certificate.not_after(),
+            );
             let life = end.seconds() - start.seconds();
             self.clock.now() >= start.plus_seconds(life / 3 * 2)
         });
@@ -91,19 +100,25 @@ impl Signer {
     fn renew(&self) -> Result<(), String> {
         let (key, pkcs8) = PrivateKey::generate(KeySpec::EcP256).map_err(|e| e.to_string())?;
         let csr = request(&key, &self.subject, &[])?;
-        let submitted = self.ca.submit(PROFILE, &SubmitRequest {
-            csr: Some(pem("CERTIFICATE REQUEST", &csr)),
-            ..SubmitRequest::default()
-        });
+        let submitted = self.ca.submit(
+            PROFILE,
+            &SubmitRequest {
+                csr: Some(pem("CERTIFICATE REQUEST", &csr)),
+                ..SubmitRequest::default()
+            },
+        );
         let submitted = submitted.map_err(|e| e.to_string())?;
-        let link = submitted.certificate.ok_or("the CA lets the request wait for an agent")?;
+        let link = submitted
+            .certificate
+            .ok_or("the CA lets the request wait for an agent")?;
         let issued = self.ca.certificate(&link.id).map_err(|e| e.to_string())?;
         let certificate = Certificate::from_pem(&issued.pem)?;
         let store = self.store();
         store.save_key(NAME, &pkcs8)?;
         store.save_chain(NAME, &[&certificate])?;
         tracing::info!(serial = link.id, until = %certificate.not_after(), "new OCSP signing certificate");
-        self.current.store(Some(Arc::new(Delegate { key, certificate })));
+        self.current
+            .store(Some(Arc::new(Delegate { key, certificate })));
         Ok(())
     }
 

@@ -22,12 +22,19 @@ pub struct Statuses(RwLock<HashMap<SerialNumber, Known>>);
 impl Statuses {
     /// The status of a certificate; `None` when it was never issued, as far as we know.
     pub fn find(&self, serial: &SerialNumber) -> Option<Known> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(serial).copied()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(serial)
+            .copied()
     }
 
     /// Takes changes over, in their order.
     pub fn apply(&self, changes: impl IntoIterator<Item = (SerialNumber, Known)>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).extend(changes);
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(changes);
     }
 
     /// How many certificates are known.
@@ -43,7 +50,9 @@ pub fn read_status(name: &str, at: Timestamp, reason: Option<&str>) -> Option<St
         "on_hold" => Some(Status::OnHold { since: at }),
         "revoked" => Some(Status::Revoked {
             at,
-            reason: reason.map_or(Ok(RevocationReason::Unspecified), str::parse).ok()?,
+            reason: reason
+                .map_or(Ok(RevocationReason::Unspecified), str::parse)
+                .ok()?,
             invalidity_date: None,
         }),
         _ => None,

@@ -43,7 +43,11 @@ impl TryFrom<StatusChange> for StatusRequest {
 
     fn try_from(change: StatusChange) -> Result<Self, Error> {
         Ok(match change {
-            StatusChange::Revoked { reason, invalidity_date, note } => Self::Revoke {
+            StatusChange::Revoked {
+                reason,
+                invalidity_date,
+                note,
+            } => Self::Revoke {
                 reason: match reason {
                     None => RevocationReason::Unspecified,
                     Some(text) => text
@@ -73,7 +77,8 @@ impl Authority {
         limit: i64,
     ) -> Result<Vec<Listed>, Error> {
         let now = self.clock.now();
-        self.database.read(|c| certificates::list(c, filter, now, after, limit))
+        self.database
+            .read(|c| certificates::list(c, filter, now, after, limit))
     }
 
     /// Revokes, holds or releases a certificate. Agents may; for CA certificates only administrators.
@@ -86,9 +91,14 @@ impl Authority {
     ) -> Result<(Status, Timestamp), Error> {
         let issued = self.certificate(serial)?;
         may_change(caller, &issued)?;
-        if_match.check(&issued.etag()).map_err(Error::Precondition)?;
+        if_match
+            .check(&issued.etag())
+            .map_err(Error::Precondition)?;
         // Two changes in one microsecond would carry the same tag.
-        let now = self.clock.now().max(Timestamp::from_micros(issued.changed.micros() + 1));
+        let now = self
+            .clock
+            .now()
+            .max(Timestamp::from_micros(issued.changed.micros() + 1));
         let (status, note) = next(serial, &issued.status, &wanted, now)?;
         let known = statuses::Known {
             serial: serial.clone(),
@@ -114,7 +124,14 @@ impl Authority {
         let changed = self.database.write("change status", move |c| {
             let changed = statuses::update(c, &known, status, now)?;
             if changed {
-                journal::append(c, &known.authority, &known.serial, &status, known.not_after, now)?;
+                journal::append(
+                    c,
+                    &known.authority,
+                    &known.serial,
+                    &status,
+                    known.not_after,
+                    now,
+                )?;
                 audit::append(c, &event)?;
             }
             Ok::<_, Error>(changed)
@@ -132,7 +149,12 @@ impl Authority {
 }
 
 fn may_change(caller: &Caller, issued: &Issued) -> Result<(), Error> {
-    let extensions = issued.certificate.parsed().tbs_certificate.extensions.as_deref();
+    let extensions = issued
+        .certificate
+        .parsed()
+        .tbs_certificate
+        .extensions
+        .as_deref();
     let constraints = extension::find::<BasicConstraints>(extensions.unwrap_or_default());
     let group = match constraints.is_some_and(|constraints| constraints.ca) {
         true => Group::Administrators,
@@ -155,7 +177,14 @@ fn next<'a>(
     now: Timestamp,
 ) -> Result<(Status, Option<&'a str>), Error> {
     match (from, wanted) {
-        (Status::Valid | Status::OnHold { .. }, StatusRequest::Revoke { reason, invalidity_date, note }) => {
+        (
+            Status::Valid | Status::OnHold { .. },
+            StatusRequest::Revoke {
+                reason,
+                invalidity_date,
+                note,
+            },
+        ) => {
             if invalidity_date.is_some_and(|at| at > now) {
                 let message = "the invalidity date lies in the future";
                 return Err(Error::field("invalidity_date", "past", message));
@@ -167,9 +196,15 @@ fn next<'a>(
             };
             Ok((status, note.as_deref()))
         }
-        (Status::Valid, StatusRequest::Hold { note }) => Ok((Status::OnHold { since: now }, note.as_deref())),
-        (Status::OnHold { .. }, StatusRequest::Release { note }) => Ok((Status::Valid, note.as_deref())),
-        (Status::Revoked { .. }, StatusRequest::Revoke { .. }) => Err(wrong(serial, from, "revoked")),
+        (Status::Valid, StatusRequest::Hold { note }) => {
+            Ok((Status::OnHold { since: now }, note.as_deref()))
+        }
+        (Status::OnHold { .. }, StatusRequest::Release { note }) => {
+            Ok((Status::Valid, note.as_deref()))
+        }
+        (Status::Revoked { .. }, StatusRequest::Revoke { .. }) => {
+            Err(wrong(serial, from, "revoked"))
+        }
         (Status::OnHold { .. } | Status::Revoked { .. }, StatusRequest::Hold { .. }) => {
             Err(wrong(serial, from, "on_hold"))
         }

@@ -60,7 +60,11 @@ impl Authority {
         let profile = self.profile_for(caller, &submission.profile)?;
         let authority = submission.authority.as_deref().unwrap_or(&self.host.id);
         if authority != self.host.id {
-            return Err(Error::field("authority", "unknown", format!("there is no authority `{authority}`")));
+            return Err(Error::field(
+                "authority",
+                "unknown",
+                format!("there is no authority `{authority}`"),
+            ));
         }
         let csr = Csr::parse(&submission.csr)?;
         refuse_revocation_proof(&csr)?;
@@ -76,8 +80,13 @@ impl Authority {
                 Ok(self.submitted(request, &profile))
             }
             Ok(_) => {
-                let event = Event::by(caller, now, "PROFILE_CERT_REQUEST", format!("request/{}", request.id))
-                    .with("profile", profile.id());
+                let event = Event::by(
+                    caller,
+                    now,
+                    "PROFILE_CERT_REQUEST",
+                    format!("request/{}", request.id),
+                )
+                .with("profile", profile.id());
                 let request = self.record(request, event, key)?;
                 Ok(self.submitted(request, &profile))
             }
@@ -87,7 +96,10 @@ impl Authority {
     /// A request, and the entity tag that a decision must carry.
     pub fn request(&self, id: Uuid) -> Result<Submitted, Error> {
         let request = self.database.read(|c| requests::find(c, id))?;
-        let version = self.profiles.find(&request.profile).map(|p| p.version().to_owned());
+        let version = self
+            .profiles
+            .find(&request.profile)
+            .map(|p| p.version().to_owned());
         let etag = request.etag(&version.unwrap_or_default());
         Ok(Submitted { request, etag })
     }
@@ -99,7 +111,8 @@ impl Authority {
         after: Option<(i64, String)>,
         limit: i64,
     ) -> Result<Vec<Request>, Error> {
-        self.database.read(|c| requests::list(c, filter, after, limit))
+        self.database
+            .read(|c| requests::list(c, filter, after, limit))
     }
 
     /// An agent's decision on what was reviewed under the tag in `if_match`.
@@ -112,21 +125,46 @@ impl Authority {
     ) -> Result<Submitted, Error> {
         let Submitted { request, etag } = self.request(id)?;
         let approving = matches!(decision, Decision::Approved { .. });
-        if_match.require(&etag, !approving).map_err(Error::Precondition)?;
+        if_match
+            .require(&etag, !approving)
+            .map_err(Error::Precondition)?;
         let now = self.clock.now();
         let by = caller.actor();
-        let profile = self.profiles.find(&request.profile).cloned().ok_or(Error::NotFound("profile"))?;
-        let not_pending = |NotPending(found)| Error::NotPending { found, etag: etag.clone() };
+        let profile = self
+            .profiles
+            .find(&request.profile)
+            .cloned()
+            .ok_or(Error::NotFound("profile"))?;
+        let not_pending = |NotPending(found)| Error::NotPending {
+            found,
+            etag: etag.clone(),
+        };
         let (decided, event, detail) = match decision {
             Decision::Approved { changes, note } => {
                 let changes = changes.unwrap_or_default();
                 let request = self.approve(caller, request, &profile, &changes, note, &etag)?;
                 return Ok(self.submitted(request, &profile));
             }
-            Decision::Rejected { note } => (request.reject(by, now, note), "CERT_REQUEST_PROCESSED", "rejected"),
-            Decision::Canceled { note } => (request.cancel(by, now, note), "CERT_REQUEST_PROCESSED", "canceled"),
-            Decision::Assigned { note } => (request.assign(by, now, note), "ASSIGN_CERT_REQUEST", "assigned"),
-            Decision::Unassigned { note } => (request.unassign(by, now, note), "ASSIGN_CERT_REQUEST", "unassigned"),
+            Decision::Rejected { note } => (
+                request.reject(by, now, note),
+                "CERT_REQUEST_PROCESSED",
+                "rejected",
+            ),
+            Decision::Canceled { note } => (
+                request.cancel(by, now, note),
+                "CERT_REQUEST_PROCESSED",
+                "canceled",
+            ),
+            Decision::Assigned { note } => (
+                request.assign(by, now, note),
+                "ASSIGN_CERT_REQUEST",
+                "assigned",
+            ),
+            Decision::Unassigned { note } => (
+                request.unassign(by, now, note),
+                "ASSIGN_CERT_REQUEST",
+                "unassigned",
+            ),
         };
         let decided = decided.map_err(not_pending)?;
         let event = Event::by(caller, now, event, format!("request/{id}")).with("decision", detail);
@@ -145,26 +183,43 @@ impl Authority {
     ) -> Result<Request, Error> {
         if request.state != State::Pending {
             let found = request.state.name();
-            return Err(Error::NotPending { found, etag: etag.to_owned() });
+            return Err(Error::NotPending {
+                found,
+                etag: etag.to_owned(),
+            });
         }
         if request.profile_version != profile.version() {
             let profile = profile.id().to_owned();
-            return Err(Error::ProfileChanged { profile, etag: etag.to_owned() });
+            return Err(Error::ProfileChanged {
+                profile,
+                etag: etag.to_owned(),
+            });
         }
         let linted = self.draft(&request, profile, changes)?;
         self.issue(caller, request, false, linted, note, None)
     }
 
     /// The certificate that would answer `request` now.
-    fn draft(&self, request: &Request, profile: &Profile, changes: &Changes) -> Result<Linted, Error> {
+    fn draft(
+        &self,
+        request: &Request,
+        profile: &Profile,
+        changes: &Changes,
+    ) -> Result<Linted, Error> {
         let now = self.clock.now();
         let csr = Csr::from_der(request.csr.clone())?;
         let draft = profile.draft(&csr, &self.host, changes, now);
-        draft.and_then(|draft| draft.lint(&self.host, now)).map_err(Error::NotAcceptable)
+        draft
+            .and_then(|draft| draft.lint(&self.host, now))
+            .map_err(Error::NotAcceptable)
     }
 
     fn profile_for(&self, caller: &Caller, id: &str) -> Result<Arc<Profile>, Error> {
-        let profile = self.profiles.find(id).cloned().ok_or(Error::NotFound("profile"))?;
+        let profile = self
+            .profiles
+            .find(id)
+            .cloned()
+            .ok_or(Error::NotFound("profile"))?;
         if !profile.text().enabled {
             return Err(Error::NotFound("enabled profile"));
         }
@@ -201,10 +256,18 @@ impl Authority {
             .with("profile", request.profile.clone())
             .failed();
         self.record(request, event, key)?;
-        Err(Error::Refused { request: id, violations })
+        Err(Error::Refused {
+            request: id,
+            violations,
+        })
     }
 
-    fn record(&self, request: Request, event: Event, key: Option<IdempotencyKey>) -> Result<Request, Error> {
+    fn record(
+        &self,
+        request: Request,
+        event: Event,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Request, Error> {
         let row = request.clone();
         self.database.write("submit request", move |c| {
             requests::insert(c, &row)?;
@@ -234,11 +297,11 @@ impl Authority {
         let Submitted { request, etag } = self.request(id)?;
         let found = request.state.name();
         Ok(match request.state {
-            State::Pending => Error::Precondition(
-                IfMatch::Tags(Vec::new()).check(&etag).err().unwrap_or_else(|| {
-                    common::http::Problem::conflict("changed", "the request has changed")
-                }),
-            ),
+            State::Pending => {
+                Error::Precondition(IfMatch::Tags(Vec::new()).check(&etag).err().unwrap_or_else(
+                    || common::http::Problem::conflict("changed", "the request has changed"),
+                ))
+            }
             _ => Error::NotPending { found, etag },
         })
     }
@@ -260,13 +323,16 @@ impl Authority {
     /// What is kept under an idempotency key.
     pub fn kept(&self, key: &IdempotencyKey) -> Result<Option<idempotency::Kept>, Error> {
         let since = self.clock.now().plus_days(-1);
-        self.database.read(|c| idempotency::find(c, &key.scope, since))
+        self.database
+            .read(|c| idempotency::find(c, &key.scope, since))
     }
 
     /// Keeps the answer to a request that carried an idempotency key.
     pub fn keep(&self, key: &IdempotencyKey, answer: Vec<u8>) -> Result<(), Error> {
         let scope = key.scope;
-        self.database.write("keep answer", move |c| idempotency::keep(c, &scope, &answer))
+        self.database.write("keep answer", move |c| {
+            idempotency::keep(c, &scope, &answer)
+        })
     }
 }
 
@@ -281,7 +347,13 @@ pub(super) fn remember(
     };
     // A key that outlived its day makes room for a new use.
     idempotency::forget(connection, request.created.plus_days(-1))?;
-    idempotency::insert(connection, &key.scope, &key.digest, request.id, request.created)
+    idempotency::insert(
+        connection,
+        &key.scope,
+        &key.digest,
+        request.id,
+        request.created,
+    )
 }
 
 fn new_request(
@@ -297,7 +369,10 @@ fn new_request(
         state: State::Pending,
         profile: profile.id().to_owned(),
         profile_version: profile.version().to_owned(),
-        authority: submission.authority.clone().unwrap_or_else(|| "host".into()),
+        authority: submission
+            .authority
+            .clone()
+            .unwrap_or_else(|| "host".into()),
         created: now,
         modified: now,
         csr: csr.der().to_vec(),
@@ -324,9 +399,15 @@ fn issues_at_once(profile: &Profile, caller: &Caller) -> bool {
 /// A PKCS#10 with the subject `CN=revoke:…` proves a key to revoke its certificate. It is made to be
 /// shown around, so it must never become a certificate.
 fn refuse_revocation_proof(csr: &Csr) -> Result<(), Error> {
-    let proof = name::common_names(csr.subject()).iter().any(|name| name.starts_with("revoke:"));
+    let proof = name::common_names(csr.subject())
+        .iter()
+        .any(|name| name.starts_with("revoke:"));
     match proof {
-        true => Err(Error::field("csr", "revocation-proof", "this is a proof for revocation, not a request")),
+        true => Err(Error::field(
+            "csr",
+            "revocation-proof",
+            "this is a proof for revocation, not a request",
+        )),
         false => Ok(()),
     }
 }

@@ -5,8 +5,8 @@ use common::db::audit;
 use common::identity::Caller;
 use common::x509::Certificate;
 
-use super::enrollment::{IdempotencyKey, Submission, origin, remember};
 use super::Authority;
+use super::enrollment::{IdempotencyKey, Submission, origin, remember};
 use crate::Error;
 use crate::issue::{Intent, Linted, Signed};
 use crate::request::{NotPending, Request, State};
@@ -36,15 +36,26 @@ impl Authority {
         let now = self.clock.now();
         let id = request.id;
         let by = caller.actor().to_owned();
-        let not_pending = |NotPending(found)| Error::NotPending { found, etag: String::new() };
+        let not_pending = |NotPending(found)| Error::NotPending {
+            found,
+            etag: String::new(),
+        };
         let approved = request
             .approve(linted.serial().clone(), &by, now, note)
             .map_err(not_pending)?;
-        let event = Event::by(caller, now, "CERT_REQUEST_PROCESSED", format!("request/{id}"))
-            .with("decision", "approved")
-            .with("profile", approved.profile.clone())
-            .with("serial", linted.serial().to_string())
-            .with("tbs_sha256", common::x509::hex(&common::crypto::sha256(linted.tbs())));
+        let event = Event::by(
+            caller,
+            now,
+            "CERT_REQUEST_PROCESSED",
+            format!("request/{id}"),
+        )
+        .with("decision", "approved")
+        .with("profile", approved.profile.clone())
+        .with("serial", linted.serial().to_string())
+        .with(
+            "tbs_sha256",
+            common::x509::hex(&common::crypto::sha256(linted.tbs())),
+        );
         let row = approved.clone();
         let origin = origin(&approved, &by);
         let intent = self.database.write("intend certificate", move |c| {
@@ -72,10 +83,12 @@ impl Authority {
         let now = self.clock.now();
         let id = approved.id;
         let signed = intent.sign(&self.host)?;
-        let complete = approved.complete(now).map_err(|NotPending(found)| Error::NotPending {
-            found,
-            etag: String::new(),
-        })?;
+        let complete = approved
+            .complete(now)
+            .map_err(|NotPending(found)| Error::NotPending {
+                found,
+                etag: String::new(),
+            })?;
         let event = issued(caller, &signed, now).with("request", id.to_string());
         let row = complete.clone();
         let recorded = self.database.write("record certificate", move |c| {
@@ -85,7 +98,8 @@ impl Authority {
             }
             Ok::<_, Error>(recorded)
         })?;
-        metrics::counter!("ca_certificates_issued_total", "profile" => complete.profile.clone()).increment(1);
+        metrics::counter!("ca_certificates_issued_total", "profile" => complete.profile.clone())
+            .increment(1);
         match recorded {
             true => Ok(complete),
             // Another process finished the same intent; its certificate is the one on record.
@@ -151,15 +165,25 @@ impl Authority {
         };
         let submitted = self.submit(&Caller::system(), submission)?;
         let State::Complete(serial) = &submitted.request.state else {
-            return Err(Error::Internal("a system certificate was not issued".into()));
+            return Err(Error::Internal(
+                "a system certificate was not issued".into(),
+            ));
         };
-        Ok(self.database.read(|c| certificates::find(c, serial))?.certificate)
+        Ok(self
+            .database
+            .read(|c| certificates::find(c, serial))?
+            .certificate)
     }
 }
 
 fn issued(caller: &Caller, signed: &Signed, now: common::clock::Timestamp) -> Event {
     let certificate = signed.certificate();
-    Event::by(caller, now, "CERT_ISSUED", format!("certificate/{}", certificate.serial()))
-        .with("sha256", common::x509::hex(&certificate.sha256()))
-        .with("subject", certificate.subject().to_string())
+    Event::by(
+        caller,
+        now,
+        "CERT_ISSUED",
+        format!("certificate/{}", certificate.serial()),
+    )
+    .with("sha256", common::x509::hex(&certificate.sha256()))
+    .with("subject", certificate.subject().to_string())
 }

@@ -74,7 +74,8 @@ impl Authority {
 
     /// Finds out who calls and whether `rule` lets them in.
     pub fn admit(&self, evidence: Evidence, rule: Rule) -> Result<Caller, Error> {
-        self.database.read(|connection| authorize(connection, evidence, rule, is_revoked))
+        self.database
+            .read(|connection| authorize(connection, evidence, rule, is_revoked))
     }
 
     /// The first authority.
@@ -100,7 +101,9 @@ impl Authority {
     /// Whether the signing key is there and the database answers.
     pub fn readiness(&self) -> Vec<String> {
         let mut missing = Vec::new();
-        let answers = self.database.read(|c| crate::store::crls::newest(c, &self.host.id));
+        let answers = self
+            .database
+            .read(|c| crate::store::crls::newest(c, &self.host.id));
         if answers.is_err() {
             missing.push("the database does not answer".into());
         }

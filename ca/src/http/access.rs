@@ -22,7 +22,8 @@ pub enum Operation {
 }
 
 const AGENTS: &[Group] = &[Group::CertificateManagerAgents];
-const AGENTS_AND_ADMINISTRATORS: &[Group] = &[Group::CertificateManagerAgents, Group::Administrators];
+const AGENTS_AND_ADMINISTRATORS: &[Group] =
+    &[Group::CertificateManagerAgents, Group::Administrators];
 const SERVICES: &[Group] = &[Group::SubsystemGroup];
 
 impl Operation {

@@ -15,8 +15,15 @@ use crate::{Ca, Error};
 /// The authorities of this CA.
 #[utoipa::path(get, path = "/pki/authorities", tag = "authorities",
     responses((status = 200, body = Page<Authority>)))]
-pub(super) async fn list(ca: web::Data<Ca>, evidence: Evidence) -> Result<web::Json<Page<Authority>>, Problem> {
-    let host = ca.run(evidence, Operation::ShowAuthority, |authority, _| Ok(describe(authority))).await?;
+pub(super) async fn list(
+    ca: web::Data<Ca>,
+    evidence: Evidence,
+) -> Result<web::Json<Page<Authority>>, Problem> {
+    let host = ca
+        .run(evidence, Operation::ShowAuthority, |authority, _| {
+            Ok(describe(authority))
+        })
+        .await?;
     Ok(web::Json(Page {
         entries: vec![host],
         next: None,
@@ -26,7 +33,11 @@ pub(super) async fn list(ca: web::Data<Ca>, evidence: Evidence) -> Result<web::J
 /// An authority.
 #[utoipa::path(get, path = "/pki/authority/{id}", tag = "authorities",
     responses((status = 200, body = Authority), (status = 404, body = common::api::Problem)))]
-pub(super) async fn show(ca: web::Data<Ca>, evidence: Evidence, id: Path<String>) -> Result<web::Json<Authority>, Problem> {
+pub(super) async fn show(
+    ca: web::Data<Ca>,
+    evidence: Evidence,
+    id: Path<String>,
+) -> Result<web::Json<Authority>, Problem> {
     find(&ca, evidence, id.into_inner()).await.map(web::Json)
 }
 
@@ -89,12 +100,14 @@ pub(super) async fn plain(ca: web::Data<Ca>, file: Path<String>) -> Result<HttpR
 }
 
 async fn find(ca: &Ca, evidence: Evidence, id: String) -> Result<Authority, Problem> {
-    ca.run(evidence, Operation::ShowAuthority, move |authority, _| {
-        match id == authority.host().id {
+    ca.run(
+        evidence,
+        Operation::ShowAuthority,
+        move |authority, _| match id == authority.host().id {
             true => Ok(describe(authority)),
             false => Err(Error::NotFound("authority")),
-        }
-    })
+        },
+    )
     .await
 }
 
@@ -115,7 +128,9 @@ fn represent(ca: &Ca, media_type: &'static str) -> Result<HttpResponse, Problem>
     response.insert_header(("vary", "accept"));
     Ok(match media_type {
         "application/x-pem-file" => response.content_type(media_type).body(certificate.pem()),
-        "application/pkix-cert" => response.content_type(media_type).body(certificate.der().to_vec()),
+        "application/pkix-cert" => response
+            .content_type(media_type)
+            .body(certificate.der().to_vec()),
         "application/pkcs7-mime" => {
             let bytes = pkcs7(&[certificate]).map_err(|e| Problem::internal(&e))?;
             response.content_type(media_type).body(bytes)

@@ -3,7 +3,9 @@
 use actix_web::web::{self, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use common::api::Page;
-use common::api::ca::{Certificate, CertificateStatus, CertificateSummary, Link, StatusChange, Visible};
+use common::api::ca::{
+    Certificate, CertificateStatus, CertificateSummary, Link, StatusChange, Visible,
+};
 use common::clock::Timestamp;
 use common::http::body::Body;
 use common::http::conditional::{IfMatch, is_not_modified};
@@ -52,21 +54,33 @@ pub(super) async fn show(
     let media_type = negotiate::choose(&request, &REPRESENTATIONS)?;
     let serial = parse_serial(&serial)?;
     let (issued, sees_all) = ca
-        .run(evidence, Operation::ShowCertificate, move |authority, caller| {
-            let sees_all = caller.is_in(Group::CertificateManagerAgents);
-            Ok((authority.certificate(&serial)?, sees_all))
-        })
+        .run(
+            evidence,
+            Operation::ShowCertificate,
+            move |authority, caller| {
+                let sees_all = caller.is_in(Group::CertificateManagerAgents);
+                Ok((authority.certificate(&serial)?, sees_all))
+            },
+        )
         .await?;
     let etag = issued.etag();
     if is_not_modified(&request, &etag) {
-        return Ok(HttpResponse::NotModified().insert_header(("etag", etag)).finish());
+        return Ok(HttpResponse::NotModified()
+            .insert_header(("etag", etag))
+            .finish());
     }
     let mut response = HttpResponse::Ok();
-    response.insert_header(("etag", etag)).insert_header(("vary", "accept"));
+    response
+        .insert_header(("etag", etag))
+        .insert_header(("vary", "accept"));
     let now = ca.authority().clock().now();
     Ok(match media_type {
-        "application/x-pem-file" => response.content_type(media_type).body(issued.certificate.pem()),
-        "application/pkix-cert" => response.content_type(media_type).body(issued.certificate.der().to_vec()),
+        "application/x-pem-file" => response
+            .content_type(media_type)
+            .body(issued.certificate.pem()),
+        "application/pkix-cert" => response
+            .content_type(media_type)
+            .body(issued.certificate.der().to_vec()),
         "application/pkcs7-mime" => {
             let chain = [&issued.certificate, &ca.authority().host().certificate];
             let bytes = pkcs7(&chain).map_err(|e| Problem::internal(&e))?;
@@ -88,18 +102,22 @@ pub(super) async fn list(
     evidence: Evidence,
     query: Query<ListQuery>,
 ) -> Result<web::Json<Page<CertificateSummary>>, Problem> {
-    let page = ca.run(evidence, Operation::ListCertificates, move |authority, _| {
-        let query = query.0;
-        let limit = page::limit(query.limit).map_err(Error::Precondition)?;
-        let after = page::cursor(query.after.as_deref()).map_err(Error::Precondition)?;
-        let now = authority.clock().now();
-        let found = authority.certificates(&query.filter()?, after, limit + 1)?;
-        let (found, next) = page::cut(found, limit, |listed| {
-            (listed.issued.micros(), listed.serial.as_bytes().to_vec())
-        });
-        let entries = found.iter().map(|listed| summary(listed, now)).collect();
-        Ok(Page { entries, next })
-    });
+    let page = ca.run(
+        evidence,
+        Operation::ListCertificates,
+        move |authority, _| {
+            let query = query.0;
+            let limit = page::limit(query.limit).map_err(Error::Precondition)?;
+            let after = page::cursor(query.after.as_deref()).map_err(Error::Precondition)?;
+            let now = authority.clock().now();
+            let found = authority.certificates(&query.filter()?, after, limit + 1)?;
+            let (found, next) = page::cut(found, limit, |listed| {
+                (listed.issued.micros(), listed.serial.as_bytes().to_vec())
+            });
+            let entries = found.iter().map(|listed| summary(listed, now)).collect();
+            Ok(Page { entries, next })
+        },
+    );
     Ok(web::Json(page.await?))
 }
 
@@ -114,15 +132,21 @@ pub(super) async fn status(
 ) -> Result<HttpResponse, Problem> {
     let serial = parse_serial(&serial)?;
     let issued = ca
-        .run(evidence, Operation::ShowCertificate, move |authority, _| authority.certificate(&serial))
+        .run(evidence, Operation::ShowCertificate, move |authority, _| {
+            authority.certificate(&serial)
+        })
         .await?;
     let tag = issued.etag();
     if is_not_modified(&request, &tag) {
-        return Ok(HttpResponse::NotModified().insert_header(("etag", tag)).finish());
+        return Ok(HttpResponse::NotModified()
+            .insert_header(("etag", tag))
+            .finish());
     }
     let now = ca.authority().clock().now();
     let certificate = &issued.certificate;
-    let name = issued.status.name_at(now, certificate.not_before(), certificate.not_after());
+    let name = issued
+        .status
+        .name_at(now, certificate.not_before(), certificate.not_after());
     let body = describe_status(&issued.status, name, None);
     Ok(HttpResponse::Ok().insert_header(("etag", tag)).json(body))
 }
@@ -147,17 +171,24 @@ pub(super) async fn change_status(
 ) -> Result<HttpResponse, Problem> {
     let if_match = IfMatch::of(&request);
     let (body, tag) = ca
-        .run(evidence, Operation::ChangeStatus, move |authority, caller| {
-            let serial = parse_serial(&serial).map_err(Error::Precondition)?;
-            let change: StatusChange = body.json().map_err(Error::Precondition)?;
-            let wanted = StatusRequest::try_from(change)?;
-            let (status, at) = authority.change_status(caller, &serial, &if_match, wanted)?;
-            let visible = Visible {
-                ocsp: authority.clock().now().plus_seconds(2).whole_seconds(),
-                crl: authority.visible_in_crl(),
-            };
-            Ok((describe_status(&status, status.name(), Some(visible)), etag(&status, at)))
-        })
+        .run(
+            evidence,
+            Operation::ChangeStatus,
+            move |authority, caller| {
+                let serial = parse_serial(&serial).map_err(Error::Precondition)?;
+                let change: StatusChange = body.json().map_err(Error::Precondition)?;
+                let wanted = StatusRequest::try_from(change)?;
+                let (status, at) = authority.change_status(caller, &serial, &if_match, wanted)?;
+                let visible = Visible {
+                    ocsp: authority.clock().now().plus_seconds(2).whole_seconds(),
+                    crl: authority.visible_in_crl(),
+                };
+                Ok((
+                    describe_status(&status, status.name(), Some(visible)),
+                    etag(&status, at),
+                ))
+            },
+        )
         .await?;
     Ok(HttpResponse::Ok().insert_header(("etag", tag)).json(body))
 }
@@ -202,13 +233,19 @@ pub(super) struct ListQuery {
 
 impl ListQuery {
     fn filter(self) -> Result<Filter, Error> {
-        if self.status.as_ref().is_some_and(|status| !STATUSES.contains(&status.as_str())) {
+        if self
+            .status
+            .as_ref()
+            .is_some_and(|status| !STATUSES.contains(&status.as_str()))
+        {
             let message = format!("status is one of {}", STATUSES.join(", "));
             return Err(Error::field("status", "choice", message));
         }
         let mut names = Vec::new();
         if let Some(text) = &self.san {
-            let name: AlternativeName = text.parse().map_err(|message: String| Error::field("san", "syntax", message))?;
+            let name: AlternativeName = text
+                .parse()
+                .map_err(|message: String| Error::field("san", "syntax", message))?;
             names.push(name.to_string());
         }
         names.extend(self.email.map(|address| format!("email:{address}")));
@@ -221,7 +258,9 @@ impl ListQuery {
             status: self.status,
             profile: self.profile,
             spki_sha256: spki,
-            serial: serial.map_err(|_| Error::field("serial", "syntax", "serial is a serial number in hex"))?,
+            serial: serial.map_err(|_| {
+                Error::field("serial", "syntax", "serial is a serial number in hex")
+            })?,
             issued_after: moment("issued_after", self.issued_after)?,
             issued_before: moment("issued_before", self.issued_before)?,
             expires_after: moment("expires_after", self.expires_after)?,
@@ -234,7 +273,13 @@ impl ListQuery {
 
 fn digest(text: &str) -> Result<Vec<u8>, Error> {
     let bytes = common::x509::from_hex(text).filter(|bytes| bytes.len() == 32);
-    bytes.ok_or_else(|| Error::field("spki_sha256", "syntax", "spki_sha256 is a SHA-256 digest in hex"))
+    bytes.ok_or_else(|| {
+        Error::field(
+            "spki_sha256",
+            "syntax",
+            "spki_sha256 is a SHA-256 digest in hex",
+        )
+    })
 }
 
 fn parse_serial(text: &str) -> Result<SerialNumber, Problem> {
@@ -276,7 +321,10 @@ fn summary(listed: &Listed, now: Timestamp) -> CertificateSummary {
         issuer: listed.issuer.clone(),
         not_before: listed.not_before,
         not_after: listed.not_after,
-        status: listed.status.name_at(now, listed.not_before, listed.not_after).into(),
+        status: listed
+            .status
+            .name_at(now, listed.not_before, listed.not_after)
+            .into(),
         profile: listed.profile.clone(),
         link: format!("/pki/certificate/{}", listed.serial),
     }
@@ -286,7 +334,11 @@ fn describe_status(status: &Status, name: &str, visible: Option<Visible>) -> Cer
     let (at, reason, invalidity_date) = match status {
         Status::Valid => (None, None, None),
         Status::OnHold { since } => (Some(*since), None, None),
-        Status::Revoked { at, reason, invalidity_date } => (Some(*at), Some(reason.to_string()), *invalidity_date),
+        Status::Revoked {
+            at,
+            reason,
+            invalidity_date,
+        } => (Some(*at), Some(reason.to_string()), *invalidity_date),
     };
     CertificateStatus {
         status: name.into(),

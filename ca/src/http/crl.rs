@@ -16,7 +16,11 @@ use super::access::Operation;
 use crate::crl::Crl;
 use crate::{Ca, Error};
 
-const REPRESENTATIONS: [&str; 3] = ["application/json", "application/x-pem-file", "application/pkix-crl"];
+const REPRESENTATIONS: [&str; 3] = [
+    "application/json",
+    "application/x-pem-file",
+    "application/pkix-crl",
+];
 
 /// Which CRL.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -53,7 +57,9 @@ pub(super) async fn show(
     }
     let crl = in_force(&ca)?;
     if is_not_modified(&request, &crl.etag()) {
-        return Ok(HttpResponse::NotModified().insert_header(("etag", crl.etag())).finish());
+        return Ok(HttpResponse::NotModified()
+            .insert_header(("etag", crl.etag()))
+            .finish());
     }
     Ok(respond(&mut HttpResponse::Ok(), &ca, &crl, media_type))
 }
@@ -77,27 +83,47 @@ pub(super) async fn make(
             authority.make_crl(caller)
         })
         .await?;
-    Ok(respond(&mut HttpResponse::Ok(), &ca, &crl, "application/json"))
+    Ok(respond(
+        &mut HttpResponse::Ok(),
+        &ca,
+        &crl,
+        "application/json",
+    ))
 }
 
 /// `/crl/{authority}.crl`: always DER.
-pub(super) async fn plain(ca: web::Data<Ca>, request: HttpRequest, file: Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn plain(
+    ca: web::Data<Ca>,
+    request: HttpRequest,
+    file: Path<String>,
+) -> Result<HttpResponse, Problem> {
     let host = &ca.authority().host().id;
     if file.strip_suffix(".crl") != Some(host) {
         return Err(Problem::not_found("CRL"));
     }
     let crl = in_force(&ca)?;
     if is_not_modified(&request, &crl.etag()) {
-        return Ok(HttpResponse::NotModified().insert_header(("etag", crl.etag())).finish());
+        return Ok(HttpResponse::NotModified()
+            .insert_header(("etag", crl.etag()))
+            .finish());
     }
-    Ok(respond(&mut HttpResponse::Ok(), &ca, &crl, "application/pkix-crl"))
+    Ok(respond(
+        &mut HttpResponse::Ok(),
+        &ca,
+        &crl,
+        "application/pkix-crl",
+    ))
 }
 
 fn check(ca: &Ca, query: &CrlQuery) -> Result<(), Problem> {
     if query.kind.as_deref().is_some_and(|kind| kind != "full") {
         return Err(Problem::field("kind", "choice", "kind is full"));
     }
-    match query.authority.as_deref().is_none_or(|id| id == ca.authority().host().id) {
+    match query
+        .authority
+        .as_deref()
+        .is_none_or(|id| id == ca.authority().host().id)
+    {
         true => Ok(()),
         false => Err(Problem::not_found("authority")),
     }
@@ -106,15 +132,26 @@ fn check(ca: &Ca, query: &CrlQuery) -> Result<(), Problem> {
 /// The CRL in force. An expired one is worse than none.
 fn in_force(ca: &Ca) -> Result<Arc<Crl>, Problem> {
     let now = ca.authority().clock().now();
-    let crl = ca.authority().current_crl().filter(|crl| crl.next_update > now);
+    let crl = ca
+        .authority()
+        .current_crl()
+        .filter(|crl| crl.next_update > now);
     crl.ok_or_else(|| Problem::unavailable("there is no current CRL"))
 }
 
-fn respond(response: &mut HttpResponseBuilder, ca: &Ca, crl: &Crl, media_type: &'static str) -> HttpResponse {
+fn respond(
+    response: &mut HttpResponseBuilder,
+    ca: &Ca,
+    crl: &Crl,
+    media_type: &'static str,
+) -> HttpResponse {
     let now = ca.authority().clock().now();
     // Revocations come at any time, so caches ask again after a minute; a 304 is cheap.
     let max_age = crl.next_update.since(now).as_secs().min(60);
-    let made = std::time::UNIX_EPOCH + crl.this_update.since(common::clock::Timestamp::from_micros(0));
+    let made = std::time::UNIX_EPOCH
+        + crl
+            .this_update
+            .since(common::clock::Timestamp::from_micros(0));
     response
         .insert_header(("etag", crl.etag()))
         .insert_header((LAST_MODIFIED, HttpDate::from(made)))

@@ -19,7 +19,11 @@ use crate::authority::{IdempotencyKey, Submitted};
 
 /// Reads the header with its scope: identity, method, path and query; for anonymous callers the
 /// body, too, so that nobody can collide with somebody else's key.
-pub(super) fn key(request: &HttpRequest, evidence: &Evidence, body: &Body) -> Result<Option<IdempotencyKey>, Problem> {
+pub(super) fn key(
+    request: &HttpRequest,
+    evidence: &Evidence,
+    body: &Body,
+) -> Result<Option<IdempotencyKey>, Problem> {
     let Some(value) = request.headers().get("idempotency-key") else {
         return Ok(None);
     };
@@ -49,26 +53,32 @@ pub(super) async fn replay(
 ) -> Result<Option<HttpResponse>, Problem> {
     let lookup = key.clone();
     let kept = ca
-        .run(evidence.clone(), Operation::SubmitRequest, move |authority, caller| {
-            let Some(kept) = authority.kept(&lookup)? else {
-                return Ok(None);
-            };
-            // The answer of a request that a crash cut short is made again from what is on record.
-            let answer = match &kept.answer {
-                Some(bytes) => serde_json::from_slice(bytes).ok(),
-                None => None,
-            };
-            let answer = match answer {
-                Some(answer) => answer,
-                None => {
-                    let submitted = authority.request(kept.request)?;
-                    let sees_all = caller.is_in(common::identity::Group::CertificateManagerAgents);
-                    let body = super::requests::describe(authority, &submitted.request, sees_all);
-                    Answer::created(&submitted, body)
-                }
-            };
-            Ok(Some((kept.digest, answer)))
-        })
+        .run(
+            evidence.clone(),
+            Operation::SubmitRequest,
+            move |authority, caller| {
+                let Some(kept) = authority.kept(&lookup)? else {
+                    return Ok(None);
+                };
+                // The answer of a request that a crash cut short is made again from what is on record.
+                let answer = match &kept.answer {
+                    Some(bytes) => serde_json::from_slice(bytes).ok(),
+                    None => None,
+                };
+                let answer = match answer {
+                    Some(answer) => answer,
+                    None => {
+                        let submitted = authority.request(kept.request)?;
+                        let sees_all =
+                            caller.is_in(common::identity::Group::CertificateManagerAgents);
+                        let body =
+                            super::requests::describe(authority, &submitted.request, sees_all);
+                        Answer::created(&submitted, body)
+                    }
+                };
+                Ok(Some((kept.digest, answer)))
+            },
+        )
         .await?;
     match kept {
         None => Ok(None),
@@ -91,7 +101,10 @@ fn in_progress() -> Problem {
 static RUNNING: LazyLock<Mutex<HashSet<[u8; 32]>>> = LazyLock::new(Mutex::default);
 
 fn is_running(key: &IdempotencyKey) -> bool {
-    RUNNING.lock().unwrap_or_else(PoisonError::into_inner).contains(&key.scope)
+    RUNNING
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .contains(&key.scope)
 }
 
 /// Marks a key as being worked on in this process.
@@ -110,7 +123,10 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+        RUNNING
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.0);
     }
 }
 

@@ -51,9 +51,11 @@ pub(super) async fn follow(
     let is_shared = ca.authority().is_shared();
     loop {
         let entries = ca
-            .run(evidence.clone(), Operation::FollowJournal, move |authority, _| {
-                authority.journal_after(start)
-            })
+            .run(
+                evidence.clone(),
+                Operation::FollowJournal,
+                move |authority, _| authority.journal_after(start),
+            )
             .await?;
         let now = Instant::now();
         if !entries.is_empty() || now >= deadline || *stopping.borrow() {

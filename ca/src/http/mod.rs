@@ -22,9 +22,18 @@ use crate::Ca;
 pub fn routes(config: &mut ServiceConfig, ca: Ca) {
     config
         .app_data(actix_web::web::Data::new(ca))
-        .service(resource("/pki/profiles", [(Method::GET, get().to(profiles::list))]))
-        .service(resource("/pki/profile/{id}", [(Method::GET, get().to(profiles::show))]))
-        .service(resource("/pki/requests", [(Method::GET, get().to(requests::list))]))
+        .service(resource(
+            "/pki/profiles",
+            [(Method::GET, get().to(profiles::list))],
+        ))
+        .service(resource(
+            "/pki/profile/{id}",
+            [(Method::GET, get().to(profiles::show))],
+        ))
+        .service(resource(
+            "/pki/requests",
+            [(Method::GET, get().to(requests::list))],
+        ))
         .service(resource(
             "/pki/request/{id}",
             [
@@ -39,8 +48,14 @@ pub fn routes(config: &mut ServiceConfig, ca: Ca) {
                 (Method::PUT, put().to(requests::decide)),
             ],
         ))
-        .service(resource("/pki/certificates", [(Method::GET, get().to(certificates::list))]))
-        .service(resource("/pki/certificate/{serial}", [(Method::GET, get().to(certificates::show))]))
+        .service(resource(
+            "/pki/certificates",
+            [(Method::GET, get().to(certificates::list))],
+        ))
+        .service(resource(
+            "/pki/certificate/{serial}",
+            [(Method::GET, get().to(certificates::show))],
+        ))
         .service(resource(
             "/pki/certificate/{serial}/status",
             [
@@ -55,22 +70,40 @@ pub fn routes(config: &mut ServiceConfig, ca: Ca) {
                 (Method::POST, post().to(crl::make)),
             ],
         ))
-        .service(resource("/pki/authorities", [(Method::GET, get().to(authorities::list))]))
-        .service(resource("/pki/authority/{id}", [(Method::GET, get().to(authorities::show))]))
+        .service(resource(
+            "/pki/authorities",
+            [(Method::GET, get().to(authorities::list))],
+        ))
+        .service(resource(
+            "/pki/authority/{id}",
+            [(Method::GET, get().to(authorities::show))],
+        ))
         .service(resource(
             "/pki/authority/{id}/certificate",
             [(Method::GET, get().to(authorities::certificate))],
         ))
-        .service(resource("/pki/authority/{id}/chain", [(Method::GET, get().to(authorities::chain))]))
-        .service(resource("/pki/status-journal", [(Method::GET, get().to(journal::follow))]));
+        .service(resource(
+            "/pki/authority/{id}/chain",
+            [(Method::GET, get().to(authorities::chain))],
+        ))
+        .service(resource(
+            "/pki/status-journal",
+            [(Method::GET, get().to(journal::follow))],
+        ));
 }
 
 /// Mounts the plain listener's paths: what PKIX clients fetch without TLS.
 pub fn plain_routes(config: &mut ServiceConfig, ca: Ca) {
     config
         .app_data(actix_web::web::Data::new(ca))
-        .service(resource("/crl/{file}", [(Method::GET, get().to(crl::plain))]))
-        .service(resource("/issuer/{file}", [(Method::GET, get().to(authorities::plain))]));
+        .service(resource(
+            "/crl/{file}",
+            [(Method::GET, get().to(crl::plain))],
+        ))
+        .service(resource(
+            "/issuer/{file}",
+            [(Method::GET, get().to(authorities::plain))],
+        ));
 }
 
 /// Mounts the KRA's transport certificate, for a CA that does not share its address with a KRA.

@@ -8,14 +8,33 @@ use super::{authorities, certificates, crl, journal, profiles, requests};
 /// The document root; everything else is derived.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Chancery CA", description = "Certificate authority: profiles, requests, certificates, CRLs."),
+    info(
+        title = "Chancery CA",
+        description = "Certificate authority: profiles, requests, certificates, CRLs."
+    ),
     paths(
-        site::info, site::openapi, site::health, site::ready, site::metrics,
-        profiles::list, profiles::show,
-        requests::submit, requests::list, requests::show, requests::status, requests::decide,
-        certificates::list, certificates::show, certificates::status, certificates::change_status,
-        crl::show, crl::make,
-        authorities::list, authorities::show, authorities::certificate, authorities::chain,
+        site::info,
+        site::openapi,
+        site::health,
+        site::ready,
+        site::metrics,
+        profiles::list,
+        profiles::show,
+        requests::submit,
+        requests::list,
+        requests::show,
+        requests::status,
+        requests::decide,
+        certificates::list,
+        certificates::show,
+        certificates::status,
+        certificates::change_status,
+        crl::show,
+        crl::make,
+        authorities::list,
+        authorities::show,
+        authorities::certificate,
+        authorities::chain,
         journal::follow,
     )
 )]

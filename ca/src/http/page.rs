@@ -13,7 +13,11 @@ const MAX: i64 = 1_000;
 pub(super) fn limit(limit: Option<i64>) -> Result<i64, Problem> {
     match limit.unwrap_or(DEFAULT) {
         limit if (1..=MAX).contains(&limit) => Ok(limit),
-        _ => Err(Problem::field("limit", "range", format!("limit is from 1 to {MAX}"))),
+        _ => Err(Problem::field(
+            "limit",
+            "range",
+            format!("limit is from 1 to {MAX}"),
+        )),
     }
 }
 

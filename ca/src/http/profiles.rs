@@ -35,17 +35,30 @@ pub(super) async fn list(
     let limit = page::limit(query.0.limit)?;
     let after = page::cursor(query.0.after.as_deref())?;
     let entries = ca
-        .run(evidence, Operation::ListProfiles, move |authority, caller| {
-            let sees = |profile: &&std::sync::Arc<crate::profile::Profile>| may_see(profile.text(), caller);
-            let all = authority.profiles().iter().filter(sees);
-            let rest = all.skip_while(|profile| {
-                after.as_ref().is_some_and(|(_, id)| profile.id().as_bytes() <= id.as_slice())
-            });
-            let count = usize::try_from(limit).unwrap_or(usize::MAX) + 1;
-            Ok(rest.take(count).map(|profile| profile.summary()).collect::<Vec<_>>())
-        })
+        .run(
+            evidence,
+            Operation::ListProfiles,
+            move |authority, caller| {
+                let sees = |profile: &&std::sync::Arc<crate::profile::Profile>| {
+                    may_see(profile.text(), caller)
+                };
+                let all = authority.profiles().iter().filter(sees);
+                let rest = all.skip_while(|profile| {
+                    after
+                        .as_ref()
+                        .is_some_and(|(_, id)| profile.id().as_bytes() <= id.as_slice())
+                });
+                let count = usize::try_from(limit).unwrap_or(usize::MAX) + 1;
+                Ok(rest
+                    .take(count)
+                    .map(|profile| profile.summary())
+                    .collect::<Vec<_>>())
+            },
+        )
         .await?;
-    let (entries, next) = page::cut(entries, limit, |profile| (0, profile.id.as_bytes().to_vec()));
+    let (entries, next) = page::cut(entries, limit, |profile| {
+        (0, profile.id.as_bytes().to_vec())
+    });
     Ok(web::Json(Page { entries, next }))
 }
 
@@ -60,20 +73,31 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, Problem> {
     let id = id.into_inner();
     let profile = ca
-        .run(evidence, Operation::ShowProfile, move |authority, caller| {
-            let profile = authority.profiles().find(&id);
-            let profile = profile.filter(|profile| may_see(profile.text(), caller));
-            profile.map(|profile| profile.describe()).ok_or(Error::NotFound("profile"))
-        })
+        .run(
+            evidence,
+            Operation::ShowProfile,
+            move |authority, caller| {
+                let profile = authority.profiles().find(&id);
+                let profile = profile.filter(|profile| may_see(profile.text(), caller));
+                profile
+                    .map(|profile| profile.describe())
+                    .ok_or(Error::NotFound("profile"))
+            },
+        )
         .await?;
     let etag = format!("\"{}\"", profile.version);
     match is_not_modified(&request, &etag) {
-        true => Ok(HttpResponse::NotModified().insert_header(("etag", etag)).finish()),
-        false => Ok(HttpResponse::Ok().insert_header(("etag", etag)).json(profile)),
+        true => Ok(HttpResponse::NotModified()
+            .insert_header(("etag", etag))
+            .finish()),
+        false => Ok(HttpResponse::Ok()
+            .insert_header(("etag", etag))
+            .json(profile)),
     }
 }
 
 fn may_see(profile: &crate::profile::Text, caller: &Caller) -> bool {
-    let sees_all = caller.is_in(Group::CertificateManagerAgents) || caller.is_in(Group::Administrators);
+    let sees_all =
+        caller.is_in(Group::CertificateManagerAgents) || caller.is_in(Group::Administrators);
     sees_all || (profile.enabled && profile.visible)
 }

@@ -64,15 +64,22 @@ pub(super) async fn submit(
         ..submission(profile.into_inner(), &body)?
     };
     let answer = ca
-        .run(evidence, Operation::SubmitRequest, move |authority, caller| {
-            let submitted = authority.submit(caller, submission)?;
-            let sees_all = caller.is_in(Group::CertificateManagerAgents);
-            let answer = idempotency::Answer::created(&submitted, describe(authority, &submitted.request, sees_all));
-            if let Some(key) = &key {
-                authority.keep(key, answer.to_bytes())?;
-            }
-            Ok(answer)
-        })
+        .run(
+            evidence,
+            Operation::SubmitRequest,
+            move |authority, caller| {
+                let submitted = authority.submit(caller, submission)?;
+                let sees_all = caller.is_in(Group::CertificateManagerAgents);
+                let answer = idempotency::Answer::created(
+                    &submitted,
+                    describe(authority, &submitted.request, sees_all),
+                );
+                if let Some(key) = &key {
+                    authority.keep(key, answer.to_bytes())?;
+                }
+                Ok(answer)
+            },
+        )
         .await?;
     Ok(answer.respond())
 }
@@ -98,7 +105,10 @@ pub(super) async fn list(
         let filter = query.filter()?;
         let found = authority.requests(&filter, after, limit + 1)?;
         let (found, next) = page::cut(found, limit, |request| {
-            (request.created.micros(), request.id.to_string().into_bytes())
+            (
+                request.created.micros(),
+                request.id.to_string().into_bytes(),
+            )
         });
         let entries = found.iter().map(|request| summary(request, true)).collect();
         Ok(Page { entries, next })
@@ -117,11 +127,15 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, Problem> {
     let id = parse_id(&id)?;
     let (body, etag) = ca
-        .run(evidence, Operation::ShowRequest, move |authority, caller| {
-            let Submitted { request, etag } = authority.request(id)?;
-            let sees_all = caller.is_in(Group::CertificateManagerAgents);
-            Ok((describe(authority, &request, sees_all), etag))
-        })
+        .run(
+            evidence,
+            Operation::ShowRequest,
+            move |authority, caller| {
+                let Submitted { request, etag } = authority.request(id)?;
+                let sees_all = caller.is_in(Group::CertificateManagerAgents);
+                Ok((describe(authority, &request, sees_all), etag))
+            },
+        )
         .await?;
     Ok(tagged(&request, &etag, &body))
 }
@@ -136,8 +150,13 @@ pub(super) async fn status(
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let id = parse_id(&id)?;
-    let Submitted { request: found, etag } = ca
-        .run(evidence, Operation::ShowRequest, move |authority, _| authority.request(id))
+    let Submitted {
+        request: found,
+        etag,
+    } = ca
+        .run(evidence, Operation::ShowRequest, move |authority, _| {
+            authority.request(id)
+        })
         .await?;
     let body = RequestStatus {
         status: found.state.name().into(),
@@ -169,12 +188,17 @@ pub(super) async fn decide(
 ) -> Result<HttpResponse, Problem> {
     let if_match = IfMatch::of(&request);
     let (body, etag) = ca
-        .run(evidence, Operation::DecideRequest, move |authority, caller| {
-            let id = parse_id(&id).map_err(Error::Precondition)?;
-            let decision: Decision = body.json().map_err(Error::Precondition)?;
-            let Submitted { request, etag } = authority.decide(caller, id, &if_match, decision)?;
-            Ok((describe(authority, &request, true), etag))
-        })
+        .run(
+            evidence,
+            Operation::DecideRequest,
+            move |authority, caller| {
+                let id = parse_id(&id).map_err(Error::Precondition)?;
+                let decision: Decision = body.json().map_err(Error::Precondition)?;
+                let Submitted { request, etag } =
+                    authority.decide(caller, id, &if_match, decision)?;
+                Ok((describe(authority, &request, true), etag))
+            },
+        )
         .await?;
     Ok(HttpResponse::Ok().insert_header(("etag", etag)).json(body))
 }
@@ -206,9 +230,11 @@ pub(super) struct ListQuery {
 impl ListQuery {
     fn filter(self) -> Result<Filter, Error> {
         let choice = |field: &str, value: &Option<String>, known: &[&str]| match value {
-            Some(value) if !known.contains(&value.as_str()) => {
-                Err(Error::field(field, "choice", format!("{field} is one of {}", known.join(", "))))
-            }
+            Some(value) if !known.contains(&value.as_str()) => Err(Error::field(
+                field,
+                "choice",
+                format!("{field} is one of {}", known.join(", ")),
+            )),
             _ => Ok(()),
         };
         choice("status", &self.status, &State::NAMES)?;
@@ -227,7 +253,13 @@ impl ListQuery {
 /// Reads a time of a query.
 pub(super) fn moment(field: &str, text: Option<String>) -> Result<Option<Timestamp>, Error> {
     let parsed = text.map(|text| text.parse()).transpose();
-    parsed.map_err(|_| Error::field(field, "time", format!("{field} is an RFC 3339 time like 2026-11-21T20:45:00Z")))
+    parsed.map_err(|_| {
+        Error::field(
+            field,
+            "time",
+            format!("{field} is an RFC 3339 time like 2026-11-21T20:45:00Z"),
+        )
+    })
 }
 
 fn parse_id(text: &str) -> Result<Uuid, Problem> {
@@ -252,7 +284,9 @@ fn submission(profile: String, body: &Body) -> Result<Submission, Problem> {
             }
             Ok(bare(body.bytes.to_vec()))
         }
-        _ => Err(unsupported("application/json, application/pkcs10 and application/x-pem-file")),
+        _ => Err(unsupported(
+            "application/json, application/pkcs10 and application/x-pem-file",
+        )),
     }
 }
 
@@ -261,20 +295,43 @@ fn from_json(profile: String, body: SubmitRequest) -> Result<Submission, Problem
     let unknown: Vec<_> = inputs
         .keys()
         .filter(|name| !INPUT_ATTRIBUTES.contains(&name.as_str()))
-        .map(|name| Violation::field(format!("inputs.{name}"), "unknown-field", "the profile has no such input"))
+        .map(|name| {
+            Violation::field(
+                format!("inputs.{name}"),
+                "unknown-field",
+                "the profile has no such input",
+            )
+        })
         .collect();
     if !unknown.is_empty() {
         return Err(Problem::unprocessable(unknown));
     }
-    if inputs.get("cert_request_type").is_some_and(|kind| kind != "pkcs10") {
+    if inputs
+        .get("cert_request_type")
+        .is_some_and(|kind| kind != "pkcs10")
+    {
         let message = "the kind of request is pkcs10";
-        return Err(Problem::field("inputs.cert_request_type", "choice", message));
+        return Err(Problem::field(
+            "inputs.cert_request_type",
+            "choice",
+            message,
+        ));
     }
     let csr = match (body.csr, inputs.remove("cert_request")) {
         (Some(csr), None) | (None, Some(csr)) => csr,
-        (None, None) => return Err(Problem::field("csr", "required", "a certificate request is needed")),
+        (None, None) => {
+            return Err(Problem::field(
+                "csr",
+                "required",
+                "a certificate request is needed",
+            ));
+        }
         (Some(_), Some(_)) => {
-            return Err(Problem::field("csr", "one-of", "send `csr` or `inputs.cert_request`, not both"));
+            return Err(Problem::field(
+                "csr",
+                "one-of",
+                "send `csr` or `inputs.cert_request`, not both",
+            ));
         }
     };
     let given = body.requestor.unwrap_or_default();
@@ -283,9 +340,20 @@ fn from_json(profile: String, body: SubmitRequest) -> Result<Submission, Problem
         email: given.email.or_else(|| inputs.remove("requestor_email")),
         phone: given.phone.or_else(|| inputs.remove("requestor_phone")),
     };
-    for (field, value) in [("name", &requestor.name), ("email", &requestor.email), ("phone", &requestor.phone)] {
-        if value.as_ref().is_some_and(|value| value.chars().count() > 255) {
-            return Err(Problem::field(&format!("requestor.{field}"), "length", "at most 255 characters"));
+    for (field, value) in [
+        ("name", &requestor.name),
+        ("email", &requestor.email),
+        ("phone", &requestor.phone),
+    ] {
+        if value
+            .as_ref()
+            .is_some_and(|value| value.chars().count() > 255)
+        {
+            return Err(Problem::field(
+                &format!("requestor.{field}"),
+                "length",
+                "at most 255 characters",
+            ));
         }
     }
     Ok(Submission {
@@ -299,7 +367,9 @@ fn from_json(profile: String, body: SubmitRequest) -> Result<Submission, Problem
 
 fn tagged(request: &HttpRequest, etag: &str, body: &impl serde::Serialize) -> HttpResponse {
     match is_not_modified(request, etag) {
-        true => HttpResponse::NotModified().insert_header(("etag", etag)).finish(),
+        true => HttpResponse::NotModified()
+            .insert_header(("etag", etag))
+            .finish(),
         false => HttpResponse::Ok().insert_header(("etag", etag)).json(body),
     }
 }
@@ -336,10 +406,16 @@ fn summary(request: &request::Request, sees_all: bool) -> Request {
 }
 
 /// A request in full, as far as the caller may see it.
-pub(super) fn describe(authority: &Authority, request: &request::Request, sees_all: bool) -> Request {
+pub(super) fn describe(
+    authority: &Authority,
+    request: &request::Request,
+    sees_all: bool,
+) -> Request {
     let mut body = summary(request, sees_all);
     if sees_all {
-        body.csr = Csr::from_der(request.csr.clone()).ok().map(|csr| describe_csr(&csr));
+        body.csr = Csr::from_der(request.csr.clone())
+            .ok()
+            .map(|csr| describe_csr(&csr));
         body.history = Some(request.history.clone());
         if request.state == State::Pending {
             match authority.preview(request) {
@@ -355,7 +431,11 @@ fn describe_csr(csr: &Csr) -> CsrSummary {
     CsrSummary {
         subject: csr.subject().to_string(),
         key: describe_key(csr.public_key()),
-        subject_alt_names: csr.alternative_names().iter().map(AlternativeName::to_string).collect(),
+        subject_alt_names: csr
+            .alternative_names()
+            .iter()
+            .map(AlternativeName::to_string)
+            .collect(),
         extensions: extension::describe(csr.extensions()),
         pem: csr.pem(),
     }

@@ -18,10 +18,15 @@ pub(super) enum Constraint {
     None,
     SubjectName(Regex),
     Key(Vec<AllowedKey>),
-    Validity { seconds_max: i64, not_before_grace: i64 },
+    Validity {
+        seconds_max: i64,
+        not_before_grace: i64,
+    },
     KeyUsage(Vec<(KeyUsages, bool)>),
     ExtendedKeyUsage(Vec<ObjectIdentifier>),
-    BasicConstraints { ca: bool },
+    BasicConstraints {
+        ca: bool,
+    },
 }
 
 /// A kind of key that `keyConstraintImpl` lets through.
@@ -57,7 +62,9 @@ impl Constraint {
                         "-" => {}
                         "true" => wanted.push((usage, true)),
                         "false" => wanted.push((usage, false)),
-                        other => return Err(format!("{parameter} is true, false or -, not `{other}`")),
+                        other => {
+                            return Err(format!("{parameter} is true, false or -, not `{other}`"));
+                        }
                     }
                 }
                 Self::KeyUsage(wanted)
@@ -88,7 +95,12 @@ impl Constraint {
             Self::None => Ok(()),
             Self::SubjectName(pattern) => {
                 let subject = draft.subject.to_string();
-                let refused = || format!("the subject `{subject}` does not match {}", pattern.as_str());
+                let refused = || {
+                    format!(
+                        "the subject `{subject}` does not match {}",
+                        pattern.as_str()
+                    )
+                };
                 ensure(pattern.is_match(&subject), refused)
             }
             Self::Key(allowed) => {
@@ -96,20 +108,30 @@ impl Constraint {
                 let refused = || format!("keys of kind {kind} are not allowed");
                 ensure(allowed.iter().any(|allowed| allowed.admits(kind)), refused)
             }
-            Self::Validity { seconds_max, not_before_grace } => {
+            Self::Validity {
+                seconds_max,
+                not_before_grace,
+            } => {
                 let seconds = draft.not_after.seconds() - draft.not_before.seconds() + 1;
                 ensure(seconds <= *seconds_max, || {
-                    format!("the validity of {seconds} seconds is longer than the {seconds_max} allowed")
+                    format!(
+                        "the validity of {seconds} seconds is longer than the {seconds_max} allowed"
+                    )
                 })?;
-                ensure(draft.not_before.seconds() <= now.seconds() + not_before_grace, || {
-                    "not_before lies in the future".into()
-                })
+                ensure(
+                    draft.not_before.seconds() <= now.seconds() + not_before_grace,
+                    || "not_before lies in the future".into(),
+                )
             }
             Self::KeyUsage(wanted) => {
                 let usage = extension::find::<KeyUsage>(&draft.extensions);
                 let usage = usage.map_or(FlagSet::default(), |usage| usage.0);
-                let differs = wanted.iter().find(|(bit, wanted)| usage.contains(*bit) != *wanted);
-                ensure(differs.is_none(), || "the key usage is not the one that the profile asks for".into())
+                let differs = wanted
+                    .iter()
+                    .find(|(bit, wanted)| usage.contains(*bit) != *wanted);
+                ensure(differs.is_none(), || {
+                    "the key usage is not the one that the profile asks for".into()
+                })
             }
             Self::ExtendedKeyUsage(allowed) => {
                 let usages = extension::find::<ExtendedKeyUsage>(&draft.extensions);
@@ -121,7 +143,9 @@ impl Constraint {
             Self::BasicConstraints { ca } => {
                 let constraints = extension::find::<BasicConstraints>(&draft.extensions);
                 let is_ca = constraints.is_some_and(|constraints| constraints.ca);
-                ensure(is_ca == *ca, || "basic constraints are not the ones that the profile asks for".into())
+                ensure(is_ca == *ca, || {
+                    "basic constraints are not the ones that the profile asks for".into()
+                })
             }
         }
     }
@@ -156,7 +180,9 @@ fn keys(plugin: &Plugin) -> Result<Vec<AllowedKey>, String> {
             "nistp521" => allowed.push(AllowedKey::Ec(Curve::P521)),
             "Ed25519" => allowed.push(AllowedKey::Ed25519),
             size => {
-                let bits = size.parse().map_err(|_| format!("`{size}` is no key parameter"))?;
+                let bits = size
+                    .parse()
+                    .map_err(|_| format!("`{size}` is no key parameter"))?;
                 bits_min = Some(bits_min.map_or(bits, |min| min.min(bits)));
             }
         }

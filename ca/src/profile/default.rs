@@ -44,17 +44,32 @@ pub(super) enum Default {
     None,
     UserSubjectName,
     UserKey,
-    Validity { seconds: i64, within_ca: bool },
+    Validity {
+        seconds: i64,
+        within_ca: bool,
+    },
     AuthorityKeyIdentifier,
     SubjectKeyIdentifier,
-    KeyUsage { critical: bool, usages: FlagSet<KeyUsages> },
-    ExtendedKeyUsage { critical: bool, usages: Vec<ObjectIdentifier> },
-    BasicConstraints { critical: bool, ca: bool, path_length: Option<u8> },
+    KeyUsage {
+        critical: bool,
+        usages: FlagSet<KeyUsages>,
+    },
+    ExtendedKeyUsage {
+        critical: bool,
+        usages: Vec<ObjectIdentifier>,
+    },
+    BasicConstraints {
+        critical: bool,
+        ca: bool,
+        path_length: Option<u8>,
+    },
     UserAlternativeNames,
     CommonNameToAlternativeName,
     AuthorityInfoAccess,
     CrlDistributionPoints,
-    OcspNoCheck { critical: bool },
+    OcspNoCheck {
+        critical: bool,
+    },
 }
 
 /// A draft in the making.
@@ -128,19 +143,26 @@ impl<'a> Composition<'a> {
 
     pub(super) fn finish(self, violations: &mut Vec<Violation>) -> Draft {
         let (not_before, not_after) = self.validity.unwrap_or((self.now, self.now));
-        let takes_names = self.changes.names.as_ref().is_none_or(|names| {
-            names.iter().all(|name| self.names.contains(name))
-        });
+        let takes_names = self
+            .changes
+            .names
+            .as_ref()
+            .is_none_or(|names| names.iter().all(|name| self.names.contains(name)));
         if !takes_names {
             let message = "this profile takes no alternative names";
-            violations.push(Violation::field("changes.subject_alt_names", "profile", message));
+            violations.push(Violation::field(
+                "changes.subject_alt_names",
+                "profile",
+                message,
+            ));
         }
         // What the requester asked for and would not get is refused, never dropped without a word.
         let asked = self.changes.names.is_none() && !self.csr.alternative_names().is_empty();
         let dropped = |name: &&AlternativeName| asked && !self.names.contains(name);
         for name in self.csr.alternative_names().iter().filter(dropped) {
             let message = "this profile does not take alternative names from the request";
-            violations.push(Violation::field("csr", "subject-alt-name", message).value(name.to_string()));
+            violations
+                .push(Violation::field("csr", "subject-alt-name", message).value(name.to_string()));
         }
         Draft {
             subject: self.subject,
@@ -244,7 +266,11 @@ impl Default {
         match self {
             Self::None | Self::UserKey => {}
             Self::UserSubjectName => {
-                c.subject = c.changes.subject.clone().unwrap_or_else(|| c.csr.subject().clone());
+                c.subject = c
+                    .changes
+                    .subject
+                    .clone()
+                    .unwrap_or_else(|| c.csr.subject().clone());
             }
             Self::Validity { seconds, within_ca } => validity(c, *seconds, *within_ca),
             Self::UserAlternativeNames => {
@@ -297,7 +323,11 @@ impl Default {
             Self::ExtendedKeyUsage { critical, usages } => {
                 extension::new(*critical, &ExtendedKeyUsage(usages.clone()))
             }
-            Self::BasicConstraints { critical, ca, path_length } => {
+            Self::BasicConstraints {
+                critical,
+                ca,
+                path_length,
+            } => {
                 let value = BasicConstraints {
                     ca: *ca,
                     path_len_constraint: *path_length,
@@ -319,7 +349,10 @@ impl Default {
             }
             Self::CrlDistributionPoints => {
                 let point = DistributionPoint {
-                    distribution_point: Some(DistributionPointName::FullName(vec![uri(&c.issuer.urls.crl)?])),
+                    distribution_point: Some(DistributionPointName::FullName(vec![uri(&c
+                        .issuer
+                        .urls
+                        .crl)?])),
                     reasons: None,
                     crl_issuer: None,
                 };
@@ -339,7 +372,10 @@ impl Default {
 }
 
 fn validity(c: &mut Composition<'_>, seconds: i64, within_ca: bool) {
-    let not_before = c.changes.not_before.unwrap_or_else(|| c.now.plus_seconds(START_SECONDS));
+    let not_before = c
+        .changes
+        .not_before
+        .unwrap_or_else(|| c.now.plus_seconds(START_SECONDS));
     // The last second counts (RFC 5280 §4.1.2.5), so a day has 86,400 of them and no more.
     let full = not_before.plus_seconds(seconds - 1);
     let end = c.issuer.certificate.not_after();
@@ -368,14 +404,21 @@ fn uri(url: &str) -> der::Result<GeneralName> {
 
 /// `range` and `rangeUnit` in seconds.
 pub(super) fn range(plugin: &Plugin) -> Result<i64, String> {
-    let range: i64 = plugin.text("range")?.parse().map_err(|_| "range is a number")?;
+    let range: i64 = plugin
+        .text("range")?
+        .parse()
+        .map_err(|_| "range is a number")?;
     let unit = match plugin.text("rangeUnit").unwrap_or("day") {
         "minute" => 60,
         "hour" => 3_600,
         "day" => 86_400,
         "month" => 30 * 86_400,
         "year" => 365 * 86_400,
-        other => return Err(format!("rangeUnit `{other}` is none of minute, hour, day, month, year")),
+        other => {
+            return Err(format!(
+                "rangeUnit `{other}` is none of minute, hour, day, month, year"
+            ));
+        }
     };
     match (1..=100 * 365 * 86_400).contains(&(range * unit)) {
         true => Ok(range * unit),
@@ -387,7 +430,8 @@ pub(super) fn range(plugin: &Plugin) -> Result<i64, String> {
 pub(super) fn usages(plugin: &Plugin) -> Result<Vec<ObjectIdentifier>, String> {
     let text = plugin.text("exKeyUsageOIDs")?;
     let usage = |name: &str| {
-        extension::usage_oid(name.trim()).ok_or_else(|| format!("`{name}` is no extended key usage"))
+        extension::usage_oid(name.trim())
+            .ok_or_else(|| format!("`{name}` is no extended key usage"))
     };
     text.split(',').map(usage).collect()
 }

@@ -103,7 +103,10 @@ impl Plugin {
         match self.parameters.get(name).map_or("false", String::as_str) {
             "true" => Ok(true),
             "false" => Ok(false),
-            other => Err(format!("{}: {name} is true or false, not `{other}`", self.class)),
+            other => Err(format!(
+                "{}: {name} is true or false, not `{other}`",
+                self.class
+            )),
         }
     }
 }
@@ -171,13 +174,21 @@ impl Profile {
         let mut violations = Vec::new();
         for policy in &self.policies {
             if let Err(message) = policy.default.fill(&mut composition) {
-                violations.push(Violation::policy(&policy.id, policy.default.name(), message));
+                violations.push(Violation::policy(
+                    &policy.id,
+                    policy.default.name(),
+                    message,
+                ));
             }
         }
         let draft = composition.finish(&mut violations);
         for policy in &self.policies {
             if let Err(message) = policy.constraint.check(&draft, now) {
-                violations.push(Violation::policy(&policy.id, policy.constraint.name(), message));
+                violations.push(Violation::policy(
+                    &policy.id,
+                    policy.constraint.name(),
+                    message,
+                ));
             }
         }
         match violations.is_empty() {
@@ -223,7 +234,9 @@ impl Profile {
                 Approval::Agent | Approval::AgentOrService => "agent".into(),
                 Approval::Automatic => "automatic".into(),
             },
-            inputs: numbered.map(|(index, class)| input(index + 1, class)).collect(),
+            inputs: numbered
+                .map(|(index, class)| input(index + 1, class))
+                .collect(),
             outputs: outputs
                 .map(|(index, class)| api::ca::ProfileOutput {
                     id: format!("o{}", index + 1),
@@ -245,14 +258,15 @@ pub const INPUT_ATTRIBUTES: [&str; 5] = [
 ];
 
 fn input(number: usize, class: &str) -> api::ca::ProfileInput {
-    let attribute = |name: &str, description: &str, syntax: &str, required: bool| api::ca::ProfileAttribute {
-        name: name.into(),
-        description: description.into(),
-        syntax: syntax.into(),
-        required,
-        default: None,
-        choices: None,
-    };
+    let attribute =
+        |name: &str, description: &str, syntax: &str, required: bool| api::ca::ProfileAttribute {
+            name: name.into(),
+            description: description.into(),
+            syntax: syntax.into(),
+            required,
+            default: None,
+            choices: None,
+        };
     let (name, attributes) = match class {
         "certReqInputImpl" => (
             "Certificate request",

@@ -22,7 +22,9 @@ pub fn insert(
         authorities::crl_number.eq(0),
         authorities::created_at.eq(now.micros()),
     );
-    on!(connection, |c| diesel::insert_into(authorities::table).values(row).execute(c))?;
+    on!(connection, |c| diesel::insert_into(authorities::table)
+        .values(row)
+        .execute(c))?;
     Ok(())
 }
 
@@ -43,5 +45,7 @@ pub fn next_crl_number(connection: &mut Connection, id: &str) -> Result<i64, Err
     on!(connection, |c| diesel::update(row)
         .set(authorities::crl_number.eq(authorities::crl_number + 1))
         .execute(c))?;
-    Ok(on!(connection, |c| row.select(authorities::crl_number).first(c))?)
+    Ok(on!(connection, |c| row
+        .select(authorities::crl_number)
+        .first(c))?)
 }

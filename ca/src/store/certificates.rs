@@ -39,7 +39,13 @@ pub fn intend(
     now: Timestamp,
 ) -> Result<Intent, Error> {
     let serial = linted.serial();
-    super::statuses::insert(connection, linted.authority(), serial, linted.not_after(), now)?;
+    super::statuses::insert(
+        connection,
+        linted.authority(),
+        serial,
+        linted.not_after(),
+        now,
+    )?;
     let row = (
         certificates::serial.eq(serial.as_bytes()),
         certificates::authority.eq(linted.authority()),
@@ -55,18 +61,29 @@ pub fn intend(
         certificates::issued_at.eq(now.micros()),
         certificates::tbs.eq(linted.tbs()),
     );
-    on!(connection, |c| diesel::insert_into(certificates::table).values(row).execute(c))?;
+    on!(connection, |c| diesel::insert_into(certificates::table)
+        .values(row)
+        .execute(c))?;
     for name in linted.names() {
         let row = (
             certificate_names::name.eq(name.as_str()),
             certificate_names::serial.eq(serial.as_bytes()),
         );
-        on!(connection, |c| diesel::insert_into(certificate_names::table)
-            .values(row)
-            .on_conflict_do_nothing()
-            .execute(c))?;
+        on!(connection, |c| diesel::insert_into(
+            certificate_names::table
+        )
+        .values(row)
+        .on_conflict_do_nothing()
+        .execute(c))?;
     }
-    super::journal::append(connection, linted.authority(), serial, &Status::Valid, linted.not_after(), now)?;
+    super::journal::append(
+        connection,
+        linted.authority(),
+        serial,
+        &Status::Valid,
+        linted.not_after(),
+        now,
+    )?;
     Ok(Intent::on_record(linted))
 }
 
@@ -87,22 +104,29 @@ pub fn record(connection: &mut Connection, signed: &Signed) -> Result<bool, Erro
 
 /// Intents without a certificate: what a crash left behind.
 pub fn unfinished(connection: &mut Connection) -> Result<Vec<(Intent, Option<Uuid>)>, Error> {
-    let rows: Vec<(Vec<u8>, String, Option<Vec<u8>>, Option<String>)> = on!(connection, |c| certificates::table
-        .filter(certificates::der.is_null())
-        .order(certificates::issued_at)
-        .select((
-            certificates::serial,
-            certificates::authority,
-            certificates::tbs,
-            certificates::request_id,
-        ))
-        .load(c))?;
+    let rows: Vec<(Vec<u8>, String, Option<Vec<u8>>, Option<String>)> =
+        on!(connection, |c| certificates::table
+            .filter(certificates::der.is_null())
+            .order(certificates::issued_at)
+            .select((
+                certificates::serial,
+                certificates::authority,
+                certificates::tbs,
+                certificates::request_id,
+            ))
+            .load(c))?;
     let corrupt = || Error::Internal("an intent on record is damaged".into());
     rows.into_iter()
         .map(|(serial, authority, tbs, request)| {
             let serial = SerialNumber::from_bytes(&serial).ok_or_else(corrupt)?;
-            let request = request.map(|id| id.parse()).transpose().map_err(|_| corrupt())?;
-            Ok((Intent::read(serial, authority, tbs.ok_or_else(corrupt)?), request))
+            let request = request
+                .map(|id| id.parse())
+                .transpose()
+                .map_err(|_| corrupt())?;
+            Ok((
+                Intent::read(serial, authority, tbs.ok_or_else(corrupt)?),
+                request,
+            ))
         })
         .collect()
 }
@@ -136,7 +160,14 @@ pub fn etag(status: &Status, changed: Timestamp) -> String {
 
 /// The signed certificate with this serial number.
 pub fn find(connection: &mut Connection, serial: &SerialNumber) -> Result<Issued, Error> {
-    type Row = (Option<Vec<u8>>, String, Option<String>, String, String, String);
+    type Row = (
+        Option<Vec<u8>>,
+        String,
+        Option<String>,
+        String,
+        String,
+        String,
+    );
     let known = super::statuses::find(connection, serial)?;
     let row: Option<Row> = on!(connection, |c| certificates::table
         .find(serial.as_bytes())
@@ -160,7 +191,10 @@ pub fn find(connection: &mut Connection, serial: &SerialNumber) -> Result<Issued
         changed: known.changed,
         authority,
         origin: Origin {
-            request: request.map(|id| id.parse()).transpose().map_err(|_| corrupt())?,
+            request: request
+                .map(|id| id.parse())
+                .transpose()
+                .map_err(|_| corrupt())?,
             profile,
             profile_version,
             approved_by,
@@ -330,10 +364,14 @@ pub fn list(
 
 /// `%` and `_` mean themselves in a search for a part of a text.
 fn escape_like(text: &str) -> String {
-    text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
+    text.replace('!', "!!")
+        .replace('%', "!%")
+        .replace('_', "!_")
 }
 
-fn listed(((serial, subject, issuer, not_before, not_after, profile, issued), s): ListRow) -> Result<Listed, Error> {
+fn listed(
+    ((serial, subject, issuer, not_before, not_after, profile, issued), s): ListRow,
+) -> Result<Listed, Error> {
     let corrupt = || Error::Internal("a certificate on record is damaged".into());
     Ok(Listed {
         serial: SerialNumber::from_bytes(&serial).ok_or_else(corrupt)?,

@@ -22,7 +22,9 @@ pub fn insert(connection: &mut Connection, crl: &Crl) -> Result<(), Error> {
         crls::entries.eq(crl.entries),
         crls::der.eq(&crl.der),
     );
-    on!(connection, |c| diesel::insert_into(crls::table).values(row).execute(c))?;
+    on!(connection, |c| diesel::insert_into(crls::table)
+        .values(row)
+        .execute(c))?;
     let old = crls::table
         .filter(crls::authority.eq(&crl.authority))
         .filter(crls::number.le(crl.number - KEPT));
@@ -38,12 +40,14 @@ pub fn newest(connection: &mut Connection, authority: &str) -> Result<Option<Crl
         .order(crls::number.desc())
         .first(c)
         .optional())?;
-    Ok(row.map(|(authority, number, this_update, next_update, entries, der)| Crl {
-        authority,
-        number,
-        this_update: Timestamp::from_micros(this_update),
-        next_update: Timestamp::from_micros(next_update),
-        entries,
-        der,
-    }))
+    Ok(row.map(
+        |(authority, number, this_update, next_update, entries, der)| Crl {
+            authority,
+            number,
+            this_update: Timestamp::from_micros(this_update),
+            next_update: Timestamp::from_micros(next_update),
+            entries,
+            der,
+        },
+    ))
 }

@@ -34,29 +34,47 @@ pub fn insert(
         idempotency::created_at.eq(now.micros()),
         idempotency::request_id.eq(request.to_string()),
     );
-    on!(connection, |c| diesel::insert_into(idempotency::table).values(row).execute(c))?;
+    on!(connection, |c| diesel::insert_into(idempotency::table)
+        .values(row)
+        .execute(c))?;
     Ok(())
 }
 
 /// What is known under a key that is younger than `since`.
-pub fn find(connection: &mut Connection, scope: &[u8], since: Timestamp) -> Result<Option<Kept>, Error> {
+pub fn find(
+    connection: &mut Connection,
+    scope: &[u8],
+    since: Timestamp,
+) -> Result<Option<Kept>, Error> {
     let row: Option<(Vec<u8>, String, Option<Vec<u8>>)> = on!(connection, |c| idempotency::table
         .find(scope)
         .filter(idempotency::created_at.ge(since.micros()))
-        .select((idempotency::digest, idempotency::request_id, idempotency::answer))
+        .select((
+            idempotency::digest,
+            idempotency::request_id,
+            idempotency::answer
+        ))
         .first(c)
         .optional())?;
     let Some((digest, request, answer)) = row else {
         return Ok(None);
     };
-    let request = request.parse().map_err(|_| Error::Internal("bad idempotency row".into()))?;
-    Ok(Some(Kept { digest, request, answer }))
+    let request = request
+        .parse()
+        .map_err(|_| Error::Internal("bad idempotency row".into()))?;
+    Ok(Some(Kept {
+        digest,
+        request,
+        answer,
+    }))
 }
 
 /// Keeps the answer.
 pub fn keep(connection: &mut Connection, scope: &[u8], answer: &[u8]) -> Result<(), Error> {
     let row = idempotency::table.find(scope);
-    on!(connection, |c| diesel::update(row).set(idempotency::answer.eq(answer)).execute(c))?;
+    on!(connection, |c| diesel::update(row)
+        .set(idempotency::answer.eq(answer))
+        .execute(c))?;
     Ok(())
 }
 

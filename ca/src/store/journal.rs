@@ -48,7 +48,9 @@ pub fn append(
         journal::reason.eq(reason),
         journal::not_after.eq(not_after.micros()),
     );
-    on!(connection, |c| diesel::insert_into(journal::table).values(row).execute(c))?;
+    on!(connection, |c| diesel::insert_into(journal::table)
+        .values(row)
+        .execute(c))?;
     Ok(())
 }
 

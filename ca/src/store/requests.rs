@@ -51,7 +51,9 @@ pub struct Filter {
 /// Adds a new request.
 pub fn insert(connection: &mut Connection, request: &Request) -> Result<(), Error> {
     let row = Row::try_from(request)?;
-    on!(connection, |c| diesel::insert_into(requests::table).values(row).execute(c))?;
+    on!(connection, |c| diesel::insert_into(requests::table)
+        .values(row)
+        .execute(c))?;
     Ok(())
 }
 
@@ -130,10 +132,16 @@ impl TryFrom<&Request> for Row {
             created_at: request.created.micros(),
             modified_at: request.modified.micros(),
             csr: request.csr.clone(),
-            requestor: requestor.map(serde_json::to_string).transpose().map_err(json)?,
+            requestor: requestor
+                .map(serde_json::to_string)
+                .transpose()
+                .map_err(json)?,
             requestor_name: requestor.and_then(|requestor| requestor.name.clone()),
             assigned_to: request.assigned_to.clone(),
-            serial: request.state.serial().map(|serial| serial.as_bytes().to_vec()),
+            serial: request
+                .state
+                .serial()
+                .map(|serial| serial.as_bytes().to_vec()),
             violations: serde_json::to_string(&request.violations).map_err(json)?,
             history: serde_json::to_string(&request.history).map_err(json)?,
         })
@@ -144,7 +152,8 @@ impl TryFrom<Row> for Request {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self, Error> {
-        let corrupt = |what: &str| Error::Internal(format!("request {}: bad {what} on record", row.id));
+        let corrupt =
+            |what: &str| Error::Internal(format!("request {}: bad {what} on record", row.id));
         let serial = row.serial.as_deref().and_then(SerialNumber::from_bytes);
         let state = match (row.state.as_str(), serial) {
             ("pending", None) => State::Pending,
@@ -154,7 +163,11 @@ impl TryFrom<Row> for Request {
             ("canceled", None) => State::Canceled,
             _ => return Err(corrupt("state")),
         };
-        let requestor = row.requestor.as_deref().map(serde_json::from_str).transpose();
+        let requestor = row
+            .requestor
+            .as_deref()
+            .map(serde_json::from_str)
+            .transpose();
         Ok(Self {
             id: row.id.parse().map_err(|_| corrupt("id"))?,
             version: row.version,

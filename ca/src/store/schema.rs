@@ -1,5 +1,8 @@
 //! The CA's tables.
-#![expect(missing_docs, reason = "the tables are described in docs/DATA-MODEL.md")]
+#![expect(
+    missing_docs,
+    reason = "the tables are described in docs/DATA-MODEL.md"
+)]
 
 diesel::table! {
     authorities (id) {

@@ -58,7 +58,9 @@ pub fn insert(
         statuses::changed_at.eq(now.micros()),
         statuses::not_after.eq(not_after.micros()),
     );
-    on!(connection, |c| diesel::insert_into(statuses::table).values(row).execute(c))?;
+    on!(connection, |c| diesel::insert_into(statuses::table)
+        .values(row)
+        .execute(c))?;
     Ok(())
 }
 
@@ -73,7 +75,12 @@ pub fn find(connection: &mut Connection, serial: &SerialNumber) -> Result<Known,
 }
 
 /// Writes a new status if the old one is still `known`; `false` means that somebody was faster.
-pub fn update(connection: &mut Connection, known: &Known, status: Status, now: Timestamp) -> Result<bool, Error> {
+pub fn update(
+    connection: &mut Connection,
+    known: &Known,
+    status: Status,
+    now: Timestamp,
+) -> Result<bool, Error> {
     let (code, reason, invalidity) = columns(&status);
     let before = statuses::table
         .find(known.serial.as_bytes())
@@ -91,7 +98,11 @@ pub fn update(connection: &mut Connection, known: &Known, status: Status, now: T
 }
 
 /// All certificates of an authority that are held or revoked and end at or after `since`.
-pub fn not_valid(connection: &mut Connection, authority: &str, since: Timestamp) -> Result<Vec<Known>, Error> {
+pub fn not_valid(
+    connection: &mut Connection,
+    authority: &str,
+    since: Timestamp,
+) -> Result<Vec<Known>, Error> {
     let rows: Vec<Row> = on!(connection, |c| statuses::table
         .filter(statuses::authority.eq(authority))
         .filter(statuses::status.ne(VALID))
@@ -107,7 +118,11 @@ pub fn columns(status: &Status) -> (i16, Option<i16>, Option<i64>) {
     match status {
         Status::Valid => (VALID, None, None),
         Status::OnHold { .. } => (ON_HOLD, None, None),
-        Status::Revoked { reason, invalidity_date, .. } => {
+        Status::Revoked {
+            reason,
+            invalidity_date,
+            ..
+        } => {
             let invalidity = invalidity_date.map(Timestamp::micros);
             (REVOKED, Some(i16::from(reason.code())), invalidity)
         }
@@ -133,10 +148,16 @@ impl TryFrom<Row> for Known {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self, Error> {
-        let corrupt = || Error::Internal(format!("certificate {}: bad status on record", common::x509::hex(&row.serial)));
+        let corrupt = || {
+            Error::Internal(format!(
+                "certificate {}: bad status on record",
+                common::x509::hex(&row.serial)
+            ))
+        };
         Ok(Self {
             serial: SerialNumber::from_bytes(&row.serial).ok_or_else(corrupt)?,
-            status: status(row.status, row.changed_at, row.reason, row.invalidity_at).ok_or_else(corrupt)?,
+            status: status(row.status, row.changed_at, row.reason, row.invalidity_at)
+                .ok_or_else(corrupt)?,
             authority: row.authority,
             changed: Timestamp::from_micros(row.changed_at),
             not_after: Timestamp::from_micros(row.not_after),

@@ -32,7 +32,9 @@ impl FromStr for KeySource {
             Some(("file", path)) => Ok(Self::File(path.into())),
             Some(("env", name)) => Ok(Self::Environment(name.into())),
             Some(("credential", name)) => Ok(Self::Credential(name.into())),
-            _ => Err(format!("`{text}` is none of file:PATH, env:NAME, credential:NAME")),
+            _ => Err(format!(
+                "`{text}` is none of file:PATH, env:NAME, credential:NAME"
+            )),
         }
     }
 }
@@ -72,8 +74,9 @@ impl KeyEncryptionKey {
                 Zeroizing::new(hex::decode(text.trim()).unwrap_or_default())
             }
             KeySource::Credential(name) => {
-                let folder = crate::config::environment("CREDENTIALS_DIRECTORY")
-                    .ok_or("CREDENTIALS_DIRECTORY is not set: not started by systemd with credentials")?;
+                let folder = crate::config::environment("CREDENTIALS_DIRECTORY").ok_or(
+                    "CREDENTIALS_DIRECTORY is not set: not started by systemd with credentials",
+                )?;
                 read(&Path::new(&folder).join(name))?
             }
         };

@@ -36,8 +36,8 @@ pub fn encrypt(
         .less_safe_encrypt(&mut data, context)
         .map_err(|_| KeyError::Engine)?;
     // `pkcs5` counts rounds in 16 bits in its constructors; the fields take the real number.
-    let mut parameters = Parameters::pbkdf2_sha256_aes256cbc(1, &salt, &iv)
-        .map_err(|_| KeyError::Engine)?;
+    let mut parameters =
+        Parameters::pbkdf2_sha256_aes256cbc(1, &salt, &iv).map_err(|_| KeyError::Engine)?;
     if let Kdf::Pbkdf2(kdf) = &mut parameters.kdf {
         kdf.iteration_count = rounds;
     }
@@ -76,6 +76,12 @@ pub fn decrypt(
 fn derive(password: &[u8], rounds: u32, salt: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyError> {
     let rounds = NonZeroU32::new(rounds).ok_or(KeyError::Unreadable)?;
     let mut key = Zeroizing::new([0; 32]);
-    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, salt, password, &mut *key);
+    pbkdf2::derive(
+        pbkdf2::PBKDF2_HMAC_SHA256,
+        rounds,
+        salt,
+        password,
+        &mut *key,
+    );
     Ok(key)
 }

@@ -155,7 +155,9 @@ fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<KeyKind, String> {
     let first = modulus.first().ok_or("the RSA modulus is empty")?;
     let bits = u32::try_from(modulus.len() * 8).unwrap_or(u32::MAX) - first.leading_zeros();
     if !(2048..=8192).contains(&bits) {
-        return Err(format!("an RSA key of {bits} bits is not within 2048 to 8192"));
+        return Err(format!(
+            "an RSA key of {bits} bits is not within 2048 to 8192"
+        ));
     }
     let odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
     // NIST SP 800-89 §5.3.3: exponents are odd, above 2^16 and below 2^256.
@@ -177,20 +179,30 @@ fn point(curve: Curve, raw: &[u8]) -> Result<(), String> {
     };
     // RFC 5480 §2.2: both forms are allowed, every consumer knows the uncompressed one.
     let uncompressed = raw.len() == size && raw.first() == Some(&4);
-    let parsed = aws_lc_rs::agreement::ParsedPublicKey::try_from(UnparsedPublicKey::new(
-        algorithm, raw,
-    ));
+    let parsed =
+        aws_lc_rs::agreement::ParsedPublicKey::try_from(UnparsedPublicKey::new(algorithm, raw));
     match uncompressed && parsed.is_ok() {
         true => Ok(()),
-        false => Err(format!("the public key is no uncompressed point on {curve}")),
+        false => Err(format!(
+            "the public key is no uncompressed point on {curve}"
+        )),
     }
 }
 
-fn verifier(kind: KeyKind, algorithm: ObjectIdentifier) -> Option<&'static dyn VerificationAlgorithm> {
+fn verifier(
+    kind: KeyKind,
+    algorithm: ObjectIdentifier,
+) -> Option<&'static dyn VerificationAlgorithm> {
     Some(match (kind, algorithm) {
-        (KeyKind::Rsa(_), rfc5912::SHA_256_WITH_RSA_ENCRYPTION) => &engine::RSA_PKCS1_2048_8192_SHA256,
-        (KeyKind::Rsa(_), rfc5912::SHA_384_WITH_RSA_ENCRYPTION) => &engine::RSA_PKCS1_2048_8192_SHA384,
-        (KeyKind::Rsa(_), rfc5912::SHA_512_WITH_RSA_ENCRYPTION) => &engine::RSA_PKCS1_2048_8192_SHA512,
+        (KeyKind::Rsa(_), rfc5912::SHA_256_WITH_RSA_ENCRYPTION) => {
+            &engine::RSA_PKCS1_2048_8192_SHA256
+        }
+        (KeyKind::Rsa(_), rfc5912::SHA_384_WITH_RSA_ENCRYPTION) => {
+            &engine::RSA_PKCS1_2048_8192_SHA384
+        }
+        (KeyKind::Rsa(_), rfc5912::SHA_512_WITH_RSA_ENCRYPTION) => {
+            &engine::RSA_PKCS1_2048_8192_SHA512
+        }
         (KeyKind::Ec(Curve::P256), rfc5912::ECDSA_WITH_SHA_256) => &engine::ECDSA_P256_SHA256_ASN1,
         (KeyKind::Ec(Curve::P256), rfc5912::ECDSA_WITH_SHA_384) => &engine::ECDSA_P256_SHA384_ASN1,
         (KeyKind::Ec(Curve::P256), rfc5912::ECDSA_WITH_SHA_512) => &engine::ECDSA_P256_SHA512_ASN1,

@@ -200,7 +200,9 @@ impl Database {
                 return result;
             }
             attempt += 1;
-            let passing = result.as_ref().is_err_and(|e| e.database().is_some_and(Error::is_passing));
+            let passing = result
+                .as_ref()
+                .is_err_and(|e| e.database().is_some_and(Error::is_passing));
             if !passing || attempt > RETRIES_MAX {
                 return result;
             }
@@ -237,7 +239,9 @@ impl Connection {
 
 fn connect_sqlite(path: &std::path::Path, read_only: bool) -> Result<SqliteConnection, Error> {
     let connect = |e: diesel::ConnectionError| Error::Connect(e.to_string());
-    let text = path.to_str().ok_or_else(|| Error::Connect("the path is not UTF-8".into()))?;
+    let text = path
+        .to_str()
+        .ok_or_else(|| Error::Connect("the path is not UTF-8".into()))?;
     let mut connection = SqliteConnection::establish(text).map_err(connect)?;
     connection.batch_execute(
         "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
@@ -275,6 +279,8 @@ where
             return Err(Error::Newer(applied.to_string()));
         }
     }
-    connection.run_pending_migrations(migrations).map_err(wrong)?;
+    connection
+        .run_pending_migrations(migrations)
+        .map_err(wrong)?;
     Ok(())
 }

@@ -74,7 +74,9 @@ pub(super) struct Lease<'a> {
 
 impl Lease<'_> {
     pub(super) fn connection(&mut self) -> &mut Connection {
-        self.connection.as_mut().expect("set before the lease is handed out")
+        self.connection
+            .as_mut()
+            .expect("set before the lease is handed out")
     }
 
     pub(super) fn keep(&mut self) {
@@ -85,7 +87,11 @@ impl Lease<'_> {
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let connection = self.connection.take();
-        let mut state = self.pool.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self
+            .pool
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         state.free += 1;
         if self.keep {
             state.idle.extend(connection);

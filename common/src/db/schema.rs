@@ -1,5 +1,8 @@
 //! The tables that every service has.
-#![expect(missing_docs, reason = "the tables are described in docs/DATA-MODEL.md")]
+#![expect(
+    missing_docs,
+    reason = "the tables are described in docs/DATA-MODEL.md"
+)]
 
 diesel::table! {
     users (id) {

@@ -27,7 +27,10 @@ pub struct NewUser {
 /// Writes the groups that every service knows.
 pub fn add_groups(connection: &mut Connection) -> Result<(), Error> {
     for group in Group::ALL {
-        let row = (groups::name.eq(group.name()), groups::description.eq(group.description()));
+        let row = (
+            groups::name.eq(group.name()),
+            groups::description.eq(group.description()),
+        );
         on!(connection, |c| diesel::insert_into(groups::table)
             .values(row)
             .on_conflict_do_nothing()
@@ -43,7 +46,9 @@ pub fn add(connection: &mut Connection, user: &NewUser, now: Timestamp) -> Resul
         users::name.eq(&user.name),
         users::created_at.eq(now.micros()),
     );
-    on!(connection, |c| diesel::insert_into(users::table).values(row).execute(c))?;
+    on!(connection, |c| diesel::insert_into(users::table)
+        .values(row)
+        .execute(c))?;
     let spki = user.certificate.public_key().spki_sha256();
     let row = (
         user_certificates::spki_sha256.eq(spki.as_slice()),
@@ -51,9 +56,11 @@ pub fn add(connection: &mut Connection, user: &NewUser, now: Timestamp) -> Resul
         user_certificates::certificate.eq(user.certificate.der()),
         user_certificates::created_at.eq(now.micros()),
     );
-    on!(connection, |c| diesel::insert_into(user_certificates::table)
-        .values(row)
-        .execute(c))?;
+    on!(connection, |c| diesel::insert_into(
+        user_certificates::table
+    )
+    .values(row)
+    .execute(c))?;
     for group in &user.groups {
         let row = (
             group_members::group_name.eq(group.name()),
@@ -74,7 +81,10 @@ pub fn by_key(
     let rows: Vec<(String, Option<String>)> = on!(connection, |c| user_certificates::table
         .left_join(group_members::table.on(group_members::user_id.eq(user_certificates::user_id)))
         .filter(user_certificates::spki_sha256.eq(spki_sha256))
-        .select((user_certificates::user_id, group_members::group_name.nullable()))
+        .select((
+            user_certificates::user_id,
+            group_members::group_name.nullable()
+        ))
         .load(c))?;
     let Some((user, _)) = rows.first() else {
         return Ok(None);

@@ -55,7 +55,9 @@ where
         let answer = match (committed, self.result) {
             (Err(why), Some(Ok(_))) => Err(E::from(Error::Commit(why.into()))),
             (_, Some(result)) => result,
-            (_, None) => Err(E::from(Error::Commit("the transaction did not finish".into()))),
+            (_, None) => Err(E::from(Error::Commit(
+                "the transaction did not finish".into(),
+            ))),
         };
         // A caller that went away no longer wants to know.
         let _ = self.reply.send(answer);

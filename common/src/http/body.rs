@@ -54,14 +54,18 @@ pub async fn read(mut payload: Payload, bytes_max: usize) -> Result<Bytes, Probl
 
 /// The media type of the body, lower case, without parameters.
 pub fn media_type(request: &HttpRequest) -> String {
-    let header = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let header = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     let bare = header.and_then(|text| text.split(';').next()).unwrap_or("");
     bare.trim().to_ascii_lowercase()
 }
 
 /// 415 with what would have been taken.
 pub fn unsupported(media_types: &str) -> Problem {
-    Problem::from_status(StatusCode::UNSUPPORTED_MEDIA_TYPE).detail(format!("this path takes {media_types}"))
+    Problem::from_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+        .detail(format!("this path takes {media_types}"))
 }
 
 /// A JSON body.
@@ -88,7 +92,8 @@ impl Body {
             let path = error.path().to_string();
             explain(&path, error.into_inner())
         })?;
-        json.end().map_err(|e| Problem::bad_request(format!("the body is not JSON: {e}")))?;
+        json.end()
+            .map_err(|e| Problem::bad_request(format!("the body is not JSON: {e}")))?;
         Ok(parsed)
     }
 }
@@ -98,7 +103,11 @@ fn explain(path: &str, error: serde_json::Error) -> Problem {
     if !error.is_data() {
         return Problem::bad_request(format!("the body is not JSON: {message}"));
     }
-    let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
+    let message = message
+        .split(" at line ")
+        .next()
+        .unwrap_or(&message)
+        .to_owned();
     let quoted = message.split('`').nth(1).unwrap_or_default();
     let (rule, last) = if message.starts_with("unknown field") {
         ("unknown-field", quoted)
@@ -114,7 +123,9 @@ fn explain(path: &str, error: serde_json::Error) -> Problem {
         ("", "") => "body".to_owned(),
         ("", last) => last.to_owned(),
         (parent, "") => parent.to_owned(),
-        (parent, last) if parent == last || parent.ends_with(&format!(".{last}")) => parent.to_owned(),
+        (parent, last) if parent == last || parent.ends_with(&format!(".{last}")) => {
+            parent.to_owned()
+        }
         (parent, last) => format!("{parent}.{last}"),
     };
     Problem::field(&field, rule, message)

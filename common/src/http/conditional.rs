@@ -44,7 +44,9 @@ impl IfMatch {
             Self::Tags(_) => {
                 let status = StatusCode::PRECONDITION_FAILED;
                 let problem = Problem::new(status, "stale", "Changed since it was read");
-                Err(problem.detail("the object has changed; read it again before deciding").etag(tag))
+                Err(problem
+                    .detail("the object has changed; read it again before deciding")
+                    .etag(tag))
             }
         }
     }
@@ -56,7 +58,9 @@ impl IfMatch {
         if missing {
             let status = StatusCode::PRECONDITION_REQUIRED;
             let problem = Problem::new(status, "if-match-required", "If-Match is required");
-            return Err(problem.detail("send If-Match with the ETag of what was reviewed").etag(tag));
+            return Err(problem
+                .detail("send If-Match with the ETag of what was reviewed")
+                .etag(tag));
         }
         self.check(tag)
     }
@@ -64,9 +68,14 @@ impl IfMatch {
 
 /// Whether the client has this version already (`If-None-Match`).
 pub fn is_not_modified(request: &HttpRequest, tag: &str) -> bool {
-    let header = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let header = request
+        .headers()
+        .get(IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok());
     header.is_some_and(|text| {
-        let mut tags = text.split(',').map(|known| known.trim().trim_start_matches("W/"));
+        let mut tags = text
+            .split(',')
+            .map(|known| known.trim().trim_start_matches("W/"));
         tags.any(|known| known == tag || known == "*")
     })
 }

@@ -45,7 +45,10 @@ pub async fn conventions(
         response.headers_mut().insert(REQUEST_ID, value);
     }
     let headers = response.headers_mut();
-    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    headers.insert(
+        HeaderName::from_static("x-content-type-options"),
+        HeaderValue::from_static("nosniff"),
+    );
     let status = response.status();
     count(&method, status, started);
     tracing::debug!(request_id = %id, %method, path, status = status.as_u16(), elapsed = ?started.elapsed(), "answered");
@@ -53,7 +56,10 @@ pub async fn conventions(
 }
 
 fn request_id(request: &ServiceRequest) -> Uuid {
-    let sent = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let sent = request
+        .headers()
+        .get(REQUEST_ID)
+        .and_then(|value| value.to_str().ok());
     let sent = sent.and_then(|text| text.parse().ok());
     sent.unwrap_or_else(entropy::uuid)
 }
@@ -75,7 +81,8 @@ fn count(method: &Method, status: StatusCode, started: Instant) {
         _ => "other",
     };
     metrics::counter!("http_requests_total", "method" => method, "status" => class).increment(1);
-    metrics::histogram!("http_request_seconds", "method" => method).record(started.elapsed().as_secs_f64());
+    metrics::histogram!("http_request_seconds", "method" => method)
+        .record(started.elapsed().as_secs_f64());
 }
 
 /// Why the request is refused before any route sees it.
@@ -87,7 +94,10 @@ fn refusal(request: &ServiceRequest) -> Option<Problem> {
         let problem = Problem::new(status, "unknown-host", "Unknown host");
         return Some(problem.detail("this service does not answer to that host name"));
     }
-    let changing = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let changing = !matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
     if changing && !site.is_plain() && is_cross_site(request, &host) {
         let problem = Problem::new(StatusCode::FORBIDDEN, "cross-site", "Cross-site request");
         return Some(problem.detail("changes are only taken from pages of this service"));
@@ -96,7 +106,12 @@ fn refusal(request: &ServiceRequest) -> Option<Problem> {
 }
 
 fn is_cross_site(request: &ServiceRequest, host: &str) -> bool {
-    let header = |name: HeaderName| request.headers().get(name).map(|v| v.to_str().unwrap_or("?"));
+    let header = |name: HeaderName| {
+        request
+            .headers()
+            .get(name)
+            .map(|v| v.to_str().unwrap_or("?"))
+    };
     let foreign_origin = header(ORIGIN).is_some_and(|origin| origin != format!("https://{host}"));
     let fetch_site = header(HeaderName::from_static("sec-fetch-site"));
     let foreign_fetch = fetch_site.is_some_and(|site| site != "same-origin" && site != "none");
@@ -111,7 +126,10 @@ fn with_problem_body(mut response: ServiceResponse<BoxBody>, id: Uuid) -> Servic
         return response;
     }
     let own = response.response_mut().extensions_mut().remove::<Problem>();
-    let content_type = response.headers().get("content-type").map(HeaderValue::as_bytes);
+    let content_type = response
+        .headers()
+        .get("content-type")
+        .map(HeaderValue::as_bytes);
     let is_ours = matches!(content_type, Some(kind) if !kind.starts_with(b"text/plain"));
     let problem = match own {
         Some(problem) => problem,
@@ -129,7 +147,8 @@ pub async fn not_found() -> Result<HttpResponse, Problem> {
 
 /// Makes a problem of errors in reading bodies that actix finds itself.
 pub fn payload_too_large() -> Problem {
-    Problem::from_status(StatusCode::PAYLOAD_TOO_LARGE).detail("the body is larger than this path takes")
+    Problem::from_status(StatusCode::PAYLOAD_TOO_LARGE)
+        .detail("the body is larger than this path takes")
 }
 
 /// The media type of problems, for tests and clients.

@@ -20,7 +20,10 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, Route, web};
 
 /// One path with its methods; others are answered 405 with `Allow`.
-pub fn resource(path: &str, routes: impl IntoIterator<Item = (Method, Route)>) -> actix_web::Resource {
+pub fn resource(
+    path: &str,
+    routes: impl IntoIterator<Item = (Method, Route)>,
+) -> actix_web::Resource {
     let mut resource = web::resource(path.to_owned());
     let mut allowed = Vec::new();
     for (method, route) in routes {

@@ -66,16 +66,27 @@ mod tests {
     const OFFERED: [&str; 2] = ["application/json", "application/pkix-cert"];
 
     fn chosen(accept: &str) -> Option<&'static str> {
-        let request = TestRequest::default().insert_header((ACCEPT, accept)).to_http_request();
+        let request = TestRequest::default()
+            .insert_header((ACCEPT, accept))
+            .to_http_request();
         choose(&request, &OFFERED).ok()
     }
 
     #[test]
     fn the_most_specific_and_best_wish_wins() {
         assert_eq!(chosen("*/*"), Some("application/json"));
-        assert_eq!(chosen("application/pkix-cert"), Some("application/pkix-cert"));
-        assert_eq!(chosen("application/json;q=0.5, application/*"), Some("application/pkix-cert"));
-        assert_eq!(chosen("application/json;q=0, */*"), Some("application/pkix-cert"));
+        assert_eq!(
+            chosen("application/pkix-cert"),
+            Some("application/pkix-cert")
+        );
+        assert_eq!(
+            chosen("application/json;q=0.5, application/*"),
+            Some("application/pkix-cert")
+        );
+        assert_eq!(
+            chosen("application/json;q=0, */*"),
+            Some("application/pkix-cert")
+        );
         assert_eq!(chosen("text/html"), None);
     }
 }

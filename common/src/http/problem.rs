@@ -49,19 +49,29 @@ impl Problem {
 
     /// 400: the body is not even well-formed.
     pub fn bad_request(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "malformed", "The body is malformed").detail(detail)
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "malformed",
+            "The body is malformed",
+        )
+        .detail(detail)
     }
 
     /// 404.
     pub fn not_found(what: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found").detail(format!("there is no such {what}"))
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found")
+            .detail(format!("there is no such {what}"))
     }
 
     /// 405 with the methods that there are.
     pub fn method_not_allowed(allowed: &str) -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
-            .detail(format!("this path knows {allowed}"))
-            .header(ALLOW, allowed)
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method-not-allowed",
+            "Method not allowed",
+        )
+        .detail(format!("this path knows {allowed}"))
+        .header(ALLOW, allowed)
     }
 
     /// 409: the object is not in a state for this.
@@ -71,9 +81,14 @@ impl Problem {
 
     /// 422: understood, but not acceptable.
     pub fn unprocessable(violations: Vec<Violation>) -> Self {
-        let detail = violations.first().map(|violation| violation.message.clone());
-        let mut problem =
-            Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not-acceptable", "Not acceptable");
+        let detail = violations
+            .first()
+            .map(|violation| violation.message.clone());
+        let mut problem = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "not-acceptable",
+            "Not acceptable",
+        );
         problem.body.detail = detail;
         problem.body.violations = violations;
         problem
@@ -86,16 +101,24 @@ impl Problem {
 
     /// 503 with `Retry-After: 1`.
     pub fn unavailable(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable")
-            .detail(detail)
-            .header(RETRY_AFTER, "1")
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "Temporarily unavailable",
+        )
+        .detail(detail)
+        .header(RETRY_AFTER, "1")
     }
 
     /// 500: our mistake. The cause goes to the log, never to the client.
     pub fn internal(cause: &dyn fmt::Display) -> Self {
         tracing::error!(%cause, "internal error");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error")
-            .detail("the service failed; its log knows more under this instance")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Internal error",
+        )
+        .detail("the service failed; its log knows more under this instance")
     }
 
     /// What happened this time.
@@ -170,13 +193,16 @@ impl ResponseError for Problem {
 impl From<&Denied> for Problem {
     fn from(denied: &Denied) -> Self {
         match denied {
-            Denied::Unauthenticated(why) => {
-                Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Not authenticated")
-                    .detail(why.clone())
-                    .header(WWW_AUTHENTICATE, "Bearer realm=\"chancery\"")
-            }
+            Denied::Unauthenticated(why) => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "unauthenticated",
+                "Not authenticated",
+            )
+            .detail(why.clone())
+            .header(WWW_AUTHENTICATE, "Bearer realm=\"chancery\""),
             Denied::Forbidden { .. } => {
-                Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed").detail(denied.to_string())
+                Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed")
+                    .detail(denied.to_string())
             }
         }
     }

@@ -19,7 +19,9 @@ impl FromRequest for Evidence {
         let id = request.extensions().get::<RequestId>().map(|id| id.0);
         ready(Ok(Self {
             certificate: request.conn_data::<PeerCertificate>().cloned(),
-            address: request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip()),
+            address: request
+                .peer_addr()
+                .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip()),
             request_id: id.unwrap_or_else(entropy::uuid),
         }))
     }

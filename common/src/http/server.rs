@@ -41,13 +41,17 @@ impl Listeners {
 
     /// Where TLS is served.
     pub fn https(&self) -> SocketAddr {
-        self.https.local_addr().expect("a bound socket has an address")
+        self.https
+            .local_addr()
+            .expect("a bound socket has an address")
     }
 
     /// Where plain HTTP is served.
     pub fn http(&self) -> Option<SocketAddr> {
         let address = |listener: &TcpListener| listener.local_addr();
-        self.http.as_ref().map(|l| address(l).expect("a bound socket has an address"))
+        self.http
+            .as_ref()
+            .map(|l| address(l).expect("a bound socket has an address"))
     }
 }
 
@@ -70,7 +74,9 @@ pub fn start(
     plain: impl Mount,
 ) -> std::io::Result<Running> {
     let mut handles = Vec::new();
-    let workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 16);
+    let workers = std::thread::available_parallelism()
+        .map_or(2, usize::from)
+        .clamp(1, 16);
 
     let plain_site = web::Data::new(site.plain());
     let site = web::Data::new(site);
@@ -92,7 +98,10 @@ pub fn start(
     .worker_max_blocking_threads(BLOCKING_THREADS_MAX)
     .shutdown_timeout(DRAIN_SECONDS)
     .disable_signals()
-    .listen_rustls_0_23(listeners.https, tls.server_config().map_err(std::io::Error::other)?)?
+    .listen_rustls_0_23(
+        listeners.https,
+        tls.server_config().map_err(std::io::Error::other)?,
+    )?
     .run();
     handles.push(server.handle());
     actix_web::rt::spawn(server);

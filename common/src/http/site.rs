@@ -68,13 +68,20 @@ impl Site {
             _ => host,
         };
         let bare = bare.trim_start_matches('[').trim_end_matches(']');
-        self.plain || self.hosts.iter().any(|known| known.eq_ignore_ascii_case(bare))
+        self.plain
+            || self
+                .hosts
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(bare))
     }
 
     fn missing(&self) -> Vec<String> {
         let role = |role: &Role| {
             let reasons = (role.readiness)();
-            reasons.into_iter().map(|reason| format!("{}: {reason}", role.name)).collect::<Vec<_>>()
+            reasons
+                .into_iter()
+                .map(|reason| format!("{}: {reason}", role.name))
+                .collect::<Vec<_>>()
         };
         self.roles.iter().flat_map(role).collect()
     }
@@ -102,9 +109,15 @@ impl Site {
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(resource("/pki/info", [(Method::GET, web::get().to(info))]))
-        .service(resource("/pki/openapi.json", [(Method::GET, web::get().to(openapi))]))
+        .service(resource(
+            "/pki/openapi.json",
+            [(Method::GET, web::get().to(openapi))],
+        ))
         .service(resource("/ready", [(Method::GET, web::get().to(ready))]))
-        .service(resource("/metrics", [(Method::GET, web::get().to(metrics))]))
+        .service(resource(
+            "/metrics",
+            [(Method::GET, web::get().to(metrics))],
+        ))
         .configure(plain_routes);
 }
 
@@ -117,8 +130,9 @@ pub fn plain_routes(config: &mut web::ServiceConfig) {
 #[utoipa::path(get, path = "/pki/info", tag = "service", responses((status = 200, body = Info)))]
 pub async fn info(site: web::Data<Site>) -> web::Json<Info> {
     let links = site.roles.iter().flat_map(|role| role.links.iter());
-    let links: BTreeMap<String, String> =
-        links.map(|(name, link)| ((*name).to_owned(), (*link).to_owned())).collect();
+    let links: BTreeMap<String, String> = links
+        .map(|(name, link)| ((*name).to_owned(), (*link).to_owned()))
+        .collect();
     web::Json(Info {
         product: "Chancery".into(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -159,10 +173,12 @@ pub async fn ready(site: web::Data<Site>, evidence: Evidence) -> HttpResponse {
             status: "ok".into(),
             reasons: Vec::new(),
         }),
-        false => HttpResponse::ServiceUnavailable().insert_header(("retry-after", "1")).json(Health {
-            status: "unavailable".into(),
-            reasons: shown,
-        }),
+        false => HttpResponse::ServiceUnavailable()
+            .insert_header(("retry-after", "1"))
+            .json(Health {
+                status: "unavailable".into(),
+                reasons: shown,
+            }),
     }
 }
 
@@ -170,9 +186,12 @@ pub async fn ready(site: web::Data<Site>, evidence: Evidence) -> HttpResponse {
 #[utoipa::path(get, path = "/metrics", tag = "service", responses((status = 200), (status = 401, body = crate::api::Problem)))]
 pub async fn metrics(site: web::Data<Site>, evidence: Evidence) -> Result<HttpResponse, Problem> {
     if !site.may_see_inside(&evidence) {
-        let denied = crate::identity::Denied::Unauthenticated("metrics need a client certificate".into());
+        let denied =
+            crate::identity::Denied::Unauthenticated("metrics need a client certificate".into());
         return Err((&denied).into());
     }
     let text = telemetry::render();
-    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text))
+    Ok(HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4")
+        .body(text))
 }

@@ -11,7 +11,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixT
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::{
+    DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme,
+};
 
 use crate::clock::Clock;
 use crate::crypto::Secret;
@@ -53,11 +55,17 @@ impl ResolvesServerCert for OwnCertificate {
 
 impl Tls {
     /// Serves `identity` and trusts client certificates below `anchors`.
-    pub fn new(identity: &TlsIdentity, anchors: &[Certificate], clock: Clock) -> Result<Self, String> {
+    pub fn new(
+        identity: &TlsIdentity,
+        anchors: &[Certificate],
+        clock: Clock,
+    ) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
         for anchor in anchors {
             let der = CertificateDer::from(anchor.der().to_vec());
-            roots.add(der).map_err(|e| format!("the trust anchor is not usable: {e}"))?;
+            roots
+                .add(der)
+                .map_err(|e| format!("the trust anchor is not usable: {e}"))?;
         }
         let anchors = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
             .build()
@@ -110,11 +118,15 @@ impl Tls {
 fn explain(error: &rustls::Error) -> String {
     use rustls::CertificateError as E;
     match error {
-        rustls::Error::InvalidCertificate(E::Expired | E::ExpiredContext { .. }) => "has expired".into(),
+        rustls::Error::InvalidCertificate(E::Expired | E::ExpiredContext { .. }) => {
+            "has expired".into()
+        }
         rustls::Error::InvalidCertificate(E::NotValidYet | E::NotValidYetContext { .. }) => {
             "is not yet valid".into()
         }
-        rustls::Error::InvalidCertificate(E::UnknownIssuer) => "is not from a CA that we trust".into(),
+        rustls::Error::InvalidCertificate(E::UnknownIssuer) => {
+            "is not from a CA that we trust".into()
+        }
         rustls::Error::InvalidCertificate(E::InvalidPurpose | E::InvalidPurposeContext { .. }) => {
             "is not for TLS clients".into()
         }
@@ -125,13 +137,19 @@ fn explain(error: &rustls::Error) -> String {
 /// Whether the key is readable and belongs to the certificate.
 pub fn check(identity: &TlsIdentity) -> Result<(), String> {
     let key = certified(identity)?;
-    key.keys_match().map_err(|_| "the certificate is not of the key beside it".into())
+    key.keys_match()
+        .map_err(|_| "the certificate is not of the key beside it".into())
 }
 
 fn certified(identity: &TlsIdentity) -> Result<CertifiedKey, String> {
-    let chain = identity.chain.iter().map(|c| CertificateDer::from(c.der().to_vec())).collect();
+    let chain = identity
+        .chain
+        .iter()
+        .map(|c| CertificateDer::from(c.der().to_vec()))
+        .collect();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(identity.key.expose().to_vec()));
-    CertifiedKey::from_der(chain, key, &provider()).map_err(|e| format!("the TLS key is not usable: {e}"))
+    CertifiedKey::from_der(chain, key, &provider())
+        .map_err(|e| format!("the TLS key is not usable: {e}"))
 }
 
 /// Asks for a client certificate and checks only that the client holds its key. Whether we trust it
@@ -163,7 +181,8 @@ impl ClientCertVerifier for AskForCertificate {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
+        self.0
+            .verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -172,7 +191,8 @@ impl ClientCertVerifier for AskForCertificate {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
+        self.0
+            .verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

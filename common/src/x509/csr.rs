@@ -122,14 +122,19 @@ fn requested_extensions(request: &CertReq) -> Result<Extensions, CsrError> {
             continue;
         }
         for value in attribute.values.iter() {
-            let der = value.to_der().map_err(|e| CsrError::Undecodable(e.to_string()))?;
+            let der = value
+                .to_der()
+                .map_err(|e| CsrError::Undecodable(e.to_string()))?;
             let extensions = Extensions::from_der(&der)
                 .map_err(|e| CsrError::Undecodable(format!("extension request: {e}")))?;
             found.extend(extensions);
         }
     }
     for (index, extension) in found.iter().enumerate() {
-        if found[..index].iter().any(|earlier| earlier.extn_id == extension.extn_id) {
+        if found[..index]
+            .iter()
+            .any(|earlier| earlier.extn_id == extension.extn_id)
+        {
             let twice = format!("extension {} is asked for twice", extension.extn_id);
             return Err(CsrError::Undecodable(twice));
         }
@@ -139,7 +144,10 @@ fn requested_extensions(request: &CertReq) -> Result<Extensions, CsrError> {
 
 fn alternative_names(extensions: &Extensions) -> Result<Vec<AlternativeName>, CsrError> {
     let wrong = |e: String| CsrError::Undecodable(format!("subject alternative name: {e}"));
-    let Some(extension) = extensions.iter().find(|e| e.extn_id == ID_CE_SUBJECT_ALT_NAME) else {
+    let Some(extension) = extensions
+        .iter()
+        .find(|e| e.extn_id == ID_CE_SUBJECT_ALT_NAME)
+    else {
         return Ok(Vec::new());
     };
     let names = SubjectAltName::from_der(extension.extn_value.as_bytes())
@@ -207,7 +215,10 @@ mod tests {
         assert_eq!(csr.subject(), &subject);
         assert_eq!(csr.alternative_names(), names);
         assert!(Csr::parse(csr.pem().as_bytes()).is_ok());
-        let at = der.windows(4).position(|w| w == b"host").expect("the name is in there");
+        let at = der
+            .windows(4)
+            .position(|w| w == b"host")
+            .expect("the name is in there");
         der[at] = b'm';
         assert!(matches!(Csr::parse(&der), Err(CsrError::Signature)));
     }
@@ -216,7 +227,13 @@ mod tests {
     fn what_is_no_request_is_named() {
         assert!(matches!(Csr::parse(b"  \n"), Err(CsrError::Empty)));
         assert!(matches!(Csr::parse(b"hello!"), Err(CsrError::NotDer)));
-        assert!(matches!(Csr::parse(&[0x30, 0x03, 1, 1, 0xff]), Err(CsrError::Undecodable(_))));
-        assert!(matches!(Csr::parse(&vec![b'A'; 100_000]), Err(CsrError::TooLarge)));
+        assert!(matches!(
+            Csr::parse(&[0x30, 0x03, 1, 1, 0xff]),
+            Err(CsrError::Undecodable(_))
+        ));
+        assert!(matches!(
+            Csr::parse(&vec![b'A'; 100_000]),
+            Err(CsrError::TooLarge)
+        ));
     }
 }

@@ -91,6 +91,9 @@ mod tests {
         let before: Timestamp = "2049-12-31T23:59:59Z".parse().expect("parses");
         assert!(matches!(time(before), Time::UtcTime(_)));
         assert!(matches!(time(before.plus_seconds(1)), Time::GeneralTime(_)));
-        assert_eq!(timestamp(&time(before.plus_seconds(1))), before.plus_seconds(1));
+        assert_eq!(
+            timestamp(&time(before.plus_seconds(1))),
+            before.plus_seconds(1)
+        );
     }
 }

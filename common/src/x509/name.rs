@@ -29,7 +29,11 @@ pub fn parse(text: &str) -> Result<Name, String> {
     let tidy = separated(text)?;
     let name = Name::from_str(&tidy)
         .map_err(|_| "not a distinguished name like CN=host.example,O=Example".to_owned())?;
-    let rdns: Vec<_> = name.0.into_iter().map(with_right_types).collect::<Result<_, _>>()?;
+    let rdns: Vec<_> = name
+        .0
+        .into_iter()
+        .map(with_right_types)
+        .collect::<Result<_, _>>()?;
     let name = rdns.into();
     check(&name)?;
     Ok(name)
@@ -40,7 +44,9 @@ pub fn check(name: &Name) -> Result<(), String> {
     for attribute in name.0.iter().flat_map(|rdn| rdn.0.iter()) {
         let oid = attribute.oid.to_string();
         let Some(value) = text_of(&attribute.value) else {
-            if attribute.value.tag() == Tag::BmpString || attribute.value.tag() == Tag::TeletexString {
+            if attribute.value.tag() == Tag::BmpString
+                || attribute.value.tag() == Tag::TeletexString
+            {
                 continue;
             }
             return Err(format!("the value of {oid} is no directory string"));
@@ -129,7 +135,10 @@ fn with_right_types(rdn: RelativeDistinguishedName) -> Result<RelativeDistinguis
         };
         let bytes = attribute.value.value();
         if tag == Tag::PrintableString && PrintableString::new(bytes).is_err() {
-            return Err(format!("the value of {} is not printable ASCII", attribute.oid));
+            return Err(format!(
+                "the value of {} is not printable ASCII",
+                attribute.oid
+            ));
         }
         if tag == Tag::Ia5String && !bytes.is_ascii() {
             return Err(format!("the value of {} is not ASCII", attribute.oid));

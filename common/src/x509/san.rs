@@ -38,7 +38,9 @@ impl FromStr for AlternativeName {
         let name = match text.split_once(':') {
             Some(("dns", name)) => Self::Dns(name.to_ascii_lowercase()),
             Some(("ip", address)) => {
-                let address = address.parse().map_err(|_| format!("`{address}` is no IP address"))?;
+                let address = address
+                    .parse()
+                    .map_err(|_| format!("`{address}` is no IP address"))?;
                 Self::Ip(address)
             }
             Some(("email", address)) => Self::Email(address.into()),
@@ -114,7 +116,9 @@ pub fn is_host_name(name: &str) -> bool {
 }
 
 fn is_label(label: &str) -> bool {
-    let ldh = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let ldh = label
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'-');
     (1..=63).contains(&label.len()) && ldh && !label.starts_with('-') && !label.ends_with('-')
 }
 
@@ -136,8 +140,12 @@ fn is_absolute_uri(uri: &str) -> bool {
         return false;
     };
     let letter = scheme.starts_with(|c: char| c.is_ascii_alphabetic());
-    let scheme_ok = scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
-    let rest_ok = rest.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"{}|\\^`".contains(&b));
+    let scheme_ok = scheme
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    let rest_ok = rest
+        .bytes()
+        .all(|b| b.is_ascii_graphic() && !b"<>\"{}|\\^`".contains(&b));
     letter && scheme_ok && rest_ok && !rest.is_empty() && uri.len() <= 2_048
 }
 
@@ -147,16 +155,40 @@ mod tests {
 
     #[test]
     fn good_names_survive_both_round_trips() {
-        for text in ["dns:a.example", "dns:*.a.example", "ip:10.0.0.1", "ip:2001:db8::1", "email:a@b.example", "uri:https://a.example/x"] {
+        for text in [
+            "dns:a.example",
+            "dns:*.a.example",
+            "ip:10.0.0.1",
+            "ip:2001:db8::1",
+            "email:a@b.example",
+            "uri:https://a.example/x",
+        ] {
             let name: AlternativeName = text.parse().expect(text);
             assert_eq!(name.to_string(), text);
-            assert_eq!(AlternativeName::from_general_name(&name.to_general_name()), Ok(name));
+            assert_eq!(
+                AlternativeName::from_general_name(&name.to_general_name()),
+                Ok(name)
+            );
         }
     }
 
     #[test]
     fn bad_names_are_refused() {
-        for text in ["dns:", "dns:a_b.example", "dns:*", "dns:*.com", "dns:1.2.3.4", "dns:-a.b", "dns:a..b", "ip:1.2.3", "email:a", "email:a@*.b.c", "uri:nothing", "x:y", "plain"] {
+        for text in [
+            "dns:",
+            "dns:a_b.example",
+            "dns:*",
+            "dns:*.com",
+            "dns:1.2.3.4",
+            "dns:-a.b",
+            "dns:a..b",
+            "ip:1.2.3",
+            "email:a",
+            "email:a@*.b.c",
+            "uri:nothing",
+            "x:y",
+            "plain",
+        ] {
             assert!(text.parse::<AlternativeName>().is_err(), "{text}");
         }
     }

@@ -85,7 +85,11 @@ mod tests {
         for _ in 0..20_000 {
             let serial = SerialNumber::random();
             assert!((16..=20).contains(&serial.to_x509().as_bytes().len()));
-            ones += serial.as_bytes().iter().map(|b| b.count_ones()).sum::<u32>();
+            ones += serial
+                .as_bytes()
+                .iter()
+                .map(|b| b.count_ones())
+                .sum::<u32>();
         }
         // 20,000 × 152 fair coins: mean 1,520,000, standard deviation 872.
         assert!((1_516_500..=1_523_500).contains(&ones), "{ones} one bits");
@@ -96,6 +100,9 @@ mod tests {
         assert!("00".parse::<SerialNumber>().is_err());
         assert!("".parse::<SerialNumber>().is_err());
         assert!("f".repeat(40).parse::<SerialNumber>().is_err());
-        assert_eq!("7F".parse::<SerialNumber>().expect("parses").to_string(), "7f");
+        assert_eq!(
+            "7F".parse::<SerialNumber>().expect("parses").to_string(),
+            "7f"
+        );
     }
 }

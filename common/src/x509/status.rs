@@ -37,7 +37,12 @@ impl Status {
     }
 
     /// The name, with time taken into account.
-    pub fn name_at(&self, now: Timestamp, not_before: Timestamp, not_after: Timestamp) -> &'static str {
+    pub fn name_at(
+        &self,
+        now: Timestamp,
+        not_before: Timestamp,
+        not_after: Timestamp,
+    ) -> &'static str {
         match self {
             Self::Revoked { .. } | Self::OnHold { .. } => self.name(),
             Self::Valid if now < not_before => "not_yet_valid",

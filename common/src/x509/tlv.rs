@@ -13,7 +13,9 @@ pub fn split(input: &[u8]) -> Option<(u8, &[u8], &[u8], &[u8])> {
         0x81..=0x84 => {
             let count = usize::from(first & 0x7f);
             let (bytes, rest) = after_first.split_at_checked(count)?;
-            let length = bytes.iter().fold(0usize, |sum, b| sum << 8 | usize::from(*b));
+            let length = bytes
+                .iter()
+                .fold(0usize, |sum, b| sum << 8 | usize::from(*b));
             let minimal = bytes.first() != Some(&0) && length > 0x7f;
             if !minimal {
                 return None;

@@ -8,9 +8,16 @@ use super::transport;
 /// The document root; everything else is derived.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Chancery KRA", description = "Key recovery authority: the transport certificate so far."),
+    info(
+        title = "Chancery KRA",
+        description = "Key recovery authority: the transport certificate so far."
+    ),
     paths(
-        site::info, site::openapi, site::health, site::ready, site::metrics,
+        site::info,
+        site::openapi,
+        site::health,
+        site::ready,
+        site::metrics,
         transport::show,
     )
 )]

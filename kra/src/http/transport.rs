@@ -7,7 +7,11 @@ use common::identity::{Evidence, Rule};
 
 use crate::Kra;
 
-const REPRESENTATIONS: [&str; 3] = ["application/json", "application/x-pem-file", "application/pkix-cert"];
+const REPRESENTATIONS: [&str; 3] = [
+    "application/json",
+    "application/x-pem-file",
+    "application/pkix-cert",
+];
 
 /// The certificate to wrap secrets for: JSON, PEM or DER by `Accept`.
 #[utoipa::path(get, path = "/pki/config/kra/cert/transport", tag = "transport",
@@ -19,7 +23,11 @@ const REPRESENTATIONS: [&str; 3] = ["application/json", "application/x-pem-file"
         )),
         (status = 406, body = common::api::Problem),
     ))]
-pub(super) async fn show(kra: web::Data<Kra>, evidence: Evidence, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub(super) async fn show(
+    kra: web::Data<Kra>,
+    evidence: Evidence,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let media_type = negotiate::choose(&request, &REPRESENTATIONS)?;
     kra.admit(evidence, Rule::Anyone).await?;
     let mut response = HttpResponse::Ok();
@@ -27,7 +35,9 @@ pub(super) async fn show(kra: web::Data<Kra>, evidence: Evidence, request: HttpR
     let certificate = kra.transport().certificate();
     Ok(match media_type {
         "application/x-pem-file" => response.content_type(media_type).body(certificate.pem()),
-        "application/pkix-cert" => response.content_type(media_type).body(certificate.der().to_vec()),
+        "application/pkix-cert" => response
+            .content_type(media_type)
+            .body(certificate.der().to_vec()),
         _ => response.json(kra.transport().describe()),
     })
 }

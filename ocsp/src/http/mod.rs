@@ -19,6 +19,9 @@ pub fn routes(config: &mut ServiceConfig, ocsp: Ocsp) {
     for path in PATHS.into_iter().rev() {
         config
             .service(resource(path, [(Method::POST, post().to(status::post))]))
-            .service(resource(&format!("{path}/{{request:.*}}"), [(Method::GET, get().to(status::get))]));
+            .service(resource(
+                &format!("{path}/{{request:.*}}"),
+                [(Method::GET, get().to(status::get))],
+            ));
     }
 }

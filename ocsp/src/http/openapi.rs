@@ -8,10 +8,18 @@ use super::status;
 /// The document root; everything else is derived.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Chancery OCSP", description = "OCSP responder: the status of certificates."),
+    info(
+        title = "Chancery OCSP",
+        description = "OCSP responder: the status of certificates."
+    ),
     paths(
-        site::info, site::openapi, site::health, site::ready, site::metrics,
-        status::post, status::get,
+        site::info,
+        site::openapi,
+        site::health,
+        site::ready,
+        site::metrics,
+        status::post,
+        status::get,
     )
 )]
 struct Document;

@@ -45,7 +45,10 @@ pub(super) async fn post(
         (status = 200, description = "OCSPResponse, DER", content_type = "application/ocsp-response", body = String),
         (status = 404, body = api::Problem),
     ))]
-pub(super) async fn get(ocsp: web::Data<Ocsp>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub(super) async fn get(
+    ocsp: web::Data<Ocsp>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     // The path as it was sent: base64 has slashes of its own, which no router may tidy up.
     let path = request.uri().path();
     let tail = super::PATHS
@@ -55,7 +58,8 @@ pub(super) async fn get(ocsp: web::Data<Ocsp>, request: HttpRequest) -> Result<H
         .unwrap_or_default();
     let is_request = tail.starts_with('M') || tail.starts_with("%4D") || tail.starts_with("%4d");
     if !is_request {
-        return Err(Problem::from_status(StatusCode::NOT_FOUND).detail("an OCSP request in base64 begins with M"));
+        return Err(Problem::from_status(StatusCode::NOT_FOUND)
+            .detail("an OCSP request in base64 begins with M"));
     }
     match from_path(tail) {
         Ok(der) => answer(&ocsp, der, true).await,
@@ -94,9 +98,14 @@ fn respond(answer: &Answer, cacheable: bool) -> HttpResponse {
     match answer.next_update.filter(|_| cacheable) {
         Some(next_update) => {
             let age = next_update.since(answer.this_update).as_secs().min(MAX_AGE);
-            let expires = answer.this_update.plus_seconds(i64::try_from(age).unwrap_or(0));
+            let expires = answer
+                .this_update
+                .plus_seconds(i64::try_from(age).unwrap_or(0));
             response
-                .insert_header((CACHE_CONTROL, format!("max-age={age}, public, no-transform, must-revalidate")))
+                .insert_header((
+                    CACHE_CONTROL,
+                    format!("max-age={age}, public, no-transform, must-revalidate"),
+                ))
                 .insert_header((LAST_MODIFIED, date(answer.this_update)))
                 .insert_header((EXPIRES, date(expires)))
                 .insert_header((ETAG, etag(&answer.der)))

@@ -90,7 +90,9 @@ pub fn load(connection: &mut Connection) -> Result<(Option<String>, Vec<Row>), E
         .select(feeds::cursor)
         .first(c)
         .optional())?;
-    let rows: Vec<Row> = on!(connection, |c| statuses::table.select(Row::as_select()).load(c))?;
+    let rows: Vec<Row> = on!(connection, |c| statuses::table
+        .select(Row::as_select())
+        .load(c))?;
     Ok((cursor, rows))
 }
 

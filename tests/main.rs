@@ -1,0 +1,16 @@
+//! The behaviour of Chancery, as stories told with real processes and foreign tools.
+#![cfg(test)]
+
+mod arrangements;
+mod commands;
+mod conventions;
+mod enrolment;
+mod layers;
+mod ocsp;
+mod openapi;
+mod refusals;
+mod restart;
+mod revocation;
+mod roles;
+mod start;
+mod store;
