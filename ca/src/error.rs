@@ -80,10 +80,10 @@ impl Error {
 
 impl db::Failure for Error {
     fn database(&self) -> Option<&db::Error> {
-        match self {
-            Self::Database(error) => Some(error),
-            _ => None,
+        if let Self::Database(error) = self {
+            return Some(error);
         }
+        None
     }
 }
 

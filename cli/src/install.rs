@@ -88,8 +88,12 @@ impl Keks {
     }
 }
 
+/// Id, name, and groups in CA, KRA and responder.
+type Person = (&'static str, &'static str, Groups, Groups, Groups);
+type Groups = &'static [Group];
+
 /// The people who get a credential, with their groups in CA, KRA and responder.
-const PEOPLE: [(&str, &str, &[Group], &[Group], &[Group]); 6] = [
+const PEOPLE: [Person; 6] = [
     (
         "admin",
         "Administrator",

@@ -130,8 +130,8 @@ fn read(der: &[u8]) -> Option<Question<'_>> {
 }
 
 fn single(request: &[u8]) -> Option<CertId<'_>> {
-    let (tag, der, content, extensions) = tlv::split(request)?;
-    if tag != 0x30 {
+    let (cert_id, extensions) = tlv::split(request)?;
+    if cert_id.tag != 0x30 {
         return None;
     }
     if !extensions.is_empty() {
@@ -141,14 +141,14 @@ fn single(request: &[u8]) -> Option<CertId<'_>> {
             return None;
         }
     }
-    let (algorithm, rest) = tlv::expect(0x30, content)?;
+    let (algorithm, rest) = tlv::expect(0x30, cert_id.content)?;
     let (issuer_name_hash, rest) = tlv::expect(0x04, rest)?;
     let (issuer_key_hash, rest) = tlv::expect(0x04, rest)?;
     let (serial, rest) = tlv::expect(0x02, rest)?;
     let (oid, _) = tlv::expect(0x06, algorithm)?;
     let known = HashAlgorithm::OIDS.iter().find(|(_, known)| *known == oid);
     (rest.is_empty() && !serial.is_empty()).then_some(CertId {
-        der,
+        der: cert_id.der,
         algorithm: known.map(|(algorithm, _)| *algorithm),
         issuer_name_hash,
         issuer_key_hash,

@@ -302,7 +302,9 @@ impl Authority {
                     || common::http::Problem::conflict("changed", "the request has changed"),
                 ))
             }
-            _ => Error::NotPending { found, etag },
+            State::Approved(_) | State::Complete(_) | State::Rejected | State::Canceled => {
+                Error::NotPending { found, etag }
+            }
         })
     }
 

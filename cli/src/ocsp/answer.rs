@@ -247,17 +247,17 @@ fn is_named(id: &ResponderId, candidate: &Certificate) -> bool {
 fn certificates(response: &[u8]) -> Vec<Certificate> {
     let sequence = || {
         let (data, _) = tlv::expect(0x30, response)?;
-        let (_, _, _, from_algorithm) = tlv::split(data)?;
-        let (_, _, _, from_signature) = tlv::split(from_algorithm)?;
-        let (_, _, _, from_certificates) = tlv::split(from_signature)?;
+        let (_, from_algorithm) = tlv::split(data)?;
+        let (_, from_signature) = tlv::split(from_algorithm)?;
+        let (_, from_certificates) = tlv::split(from_signature)?;
         let (certificates, _) = tlv::expect(0xa0, from_certificates)?;
         Some(tlv::expect(0x30, certificates)?.0)
     };
     let mut rest = sequence().unwrap_or_default();
     let elements = std::iter::from_fn(|| {
-        let (_, element, _, behind) = tlv::split(rest)?;
+        let (element, behind) = tlv::split(rest)?;
         rest = behind;
-        Some(element)
+        Some(element.der)
     });
     elements
         .filter_map(|der| Certificate::from_der(der).ok())

@@ -108,10 +108,10 @@ impl Question {
 /// bytes, and encoding the parsed name again could give its sets another order.
 fn issuer_name(certificate: &Certificate) -> Option<&[u8]> {
     let (fields, _) = tlv::expect(0x30, tlv::signed_part(certificate.der())?)?;
-    let (tag, _, _, rest) = tlv::split(fields)?;
-    let from_serial = if tag == 0xa0 { rest } else { fields };
-    let (_, _, _, from_algorithm) = tlv::split(from_serial)?;
-    let (_, _, _, from_issuer) = tlv::split(from_algorithm)?;
-    let (_, issuer, _, _) = tlv::split(from_issuer)?;
-    Some(issuer)
+    let (first, rest) = tlv::split(fields)?;
+    let from_serial = if first.tag == 0xa0 { rest } else { fields };
+    let (_, from_algorithm) = tlv::split(from_serial)?;
+    let (_, from_issuer) = tlv::split(from_algorithm)?;
+    let (issuer, _) = tlv::split(from_issuer)?;
+    Some(issuer.der)
 }

@@ -138,7 +138,7 @@ impl KeyEncryptionKey {
     }
 
     fn password(&self) -> Zeroizing<String> {
-        Zeroizing::new(hex::encode(&*self.0))
+        Zeroizing::new(hex::encode(*self.0))
     }
 }
 

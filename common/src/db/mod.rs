@@ -255,10 +255,7 @@ fn connect_sqlite(path: &std::path::Path, read_only: bool) -> Result<SqliteConne
 
 fn connect_postgres(url: &str) -> Result<PostgresConnection, Error> {
     // The error of a failed connection may quote the URL; its password is not for logs.
-    let connect = |e: diesel::ConnectionError| match e {
-        diesel::ConnectionError::BadConnection(why) => Error::Connect(why.replace(url, "…")),
-        _ => Error::Connect("the database URL is not usable".into()),
-    };
+    let connect = |e: diesel::ConnectionError| Error::Connect(e.to_string().replace(url, "…"));
     PostgresConnection::establish(url).map_err(connect)
 }
 

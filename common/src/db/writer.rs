@@ -127,7 +127,7 @@ fn commit(connection: &mut Connection, mut batch: Vec<Box<dyn Job>>) {
     metrics::histogram!("database_transactions_per_commit")
         .record(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
     for job in batch {
-        job.answer(committed.as_ref().map(|()| ()).map_err(String::as_str));
+        job.answer(committed.as_ref().copied().map_err(String::as_str));
     }
 }
 

@@ -19,7 +19,7 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 /// An error that a client sees, with the headers that go with it.
 #[derive(Debug)]
 pub struct Problem {
-    body: api::Problem,
+    body: Box<api::Problem>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -27,7 +27,7 @@ impl Problem {
     /// A problem of kind `/problems/<slug>`.
     pub fn new(status: StatusCode, slug: &str, title: &str) -> Self {
         Self {
-            body: api::Problem {
+            body: Box::new(api::Problem {
                 kind: format!("/problems/{slug}"),
                 title: title.into(),
                 status: status.as_u16(),
@@ -35,7 +35,7 @@ impl Problem {
                 instance: None,
                 violations: Vec::new(),
                 request: None,
-            },
+            }),
             headers: Vec::new(),
         }
     }
@@ -212,7 +212,11 @@ impl From<&crate::db::Error> for Problem {
     fn from(error: &crate::db::Error) -> Self {
         match error {
             crate::db::Error::Busy => Self::unavailable("too many requests are waiting"),
-            _ => {
+            crate::db::Error::Query(_)
+            | crate::db::Error::Connect(_)
+            | crate::db::Error::Commit(_)
+            | crate::db::Error::Newer(_)
+            | crate::db::Error::Migration(_) => {
                 tracing::error!(%error, "the database failed");
                 Self::unavailable("the database is unavailable")
             }

@@ -117,20 +117,19 @@ impl Tls {
 
 fn explain(error: &rustls::Error) -> String {
     use rustls::CertificateError as E;
-    match error {
-        rustls::Error::InvalidCertificate(E::Expired | E::ExpiredContext { .. }) => {
-            "has expired".into()
-        }
-        rustls::Error::InvalidCertificate(E::NotValidYet | E::NotValidYetContext { .. }) => {
-            "is not yet valid".into()
-        }
-        rustls::Error::InvalidCertificate(E::UnknownIssuer) => {
-            "is not from a CA that we trust".into()
-        }
-        rustls::Error::InvalidCertificate(E::InvalidPurpose | E::InvalidPurposeContext { .. }) => {
-            "is not for TLS clients".into()
-        }
-        _ => "is not acceptable".into(),
+    let rustls::Error::InvalidCertificate(error) = error else {
+        return "is not acceptable".into();
+    };
+    if matches!(error, E::Expired | E::ExpiredContext { .. }) {
+        "has expired".into()
+    } else if matches!(error, E::NotValidYet | E::NotValidYetContext { .. }) {
+        "is not yet valid".into()
+    } else if matches!(error, E::UnknownIssuer) {
+        "is not from a CA that we trust".into()
+    } else if matches!(error, E::InvalidPurpose | E::InvalidPurposeContext { .. }) {
+        "is not for TLS clients".into()
+    } else {
+        "is not acceptable".into()
     }
 }
 

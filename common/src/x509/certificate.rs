@@ -124,7 +124,8 @@ pub fn chain_from_pem(pem: &str) -> Result<Vec<Certificate>, String> {
     while let Some(start) = rest.find(begin) {
         let block = &rest[start..];
         let stop = block.find(end).ok_or("the PEM text is cut off")? + end.len();
-        let (_, der) = der::pem::decode_vec(block[..stop].as_bytes()).map_err(|e| e.to_string())?;
+        let (_, der) =
+            der::pem::decode_vec(&block.as_bytes()[..stop]).map_err(|e| e.to_string())?;
         found.push(Certificate::from_der(&der)?);
         rest = &block[stop..];
     }

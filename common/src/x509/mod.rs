@@ -70,7 +70,7 @@ pub fn der_from(input: &[u8], labels: &[&str]) -> Option<Vec<u8>> {
         Err(_) => return None,
     };
     if let Some(start) = text.find("-----BEGIN ") {
-        let (label, der) = der::pem::decode_vec(text[start..].as_bytes()).ok()?;
+        let (label, der) = der::pem::decode_vec(&text.as_bytes()[start..]).ok()?;
         return labels.contains(&label).then_some(der);
     }
     let compact: String = text.split_ascii_whitespace().collect();

@@ -112,7 +112,7 @@ pub fn is_host_name(name: &str) -> bool {
         && wildcard_is_deep_enough
         && labels.iter().all(|label| is_label(label))
         // A numeric last label would be read as an address.
-        && !labels.last().is_some_and(|last| all_digits(last))
+        && !labels.last().is_some_and(all_digits)
 }
 
 fn is_label(label: &str) -> bool {

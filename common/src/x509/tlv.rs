@@ -1,8 +1,19 @@
 //! Slicing DER without copying: for bytes that must be kept as they came.
 
-/// One element: `(tag, whole element, content, rest)`. Definite lengths below 2^32 in minimal form
+/// One element of DER.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Element<'a> {
+    /// Its tag.
+    pub tag: u8,
+    /// The whole element, tag and length included.
+    pub der: &'a [u8],
+    /// Its content.
+    pub content: &'a [u8],
+}
+
+/// The first element of `input`, and what follows it. Definite lengths below 2^32 in minimal form
 /// only, single-octet tags only; `None` for anything else.
-pub fn split(input: &[u8]) -> Option<(u8, &[u8], &[u8], &[u8])> {
+pub fn split(input: &[u8]) -> Option<(Element<'_>, &[u8])> {
     let (&tag, after_tag) = input.split_first()?;
     if tag & 0x1f == 0x1f {
         return None;
@@ -25,22 +36,22 @@ pub fn split(input: &[u8]) -> Option<(u8, &[u8], &[u8], &[u8])> {
         _ => return None,
     };
     let (content, rest) = after_length.split_at_checked(length)?;
-    let element = &input[..input.len() - rest.len()];
-    Some((tag, element, content, rest))
+    let der = &input[..input.len() - rest.len()];
+    Some((Element { tag, der, content }, rest))
 }
 
 /// Like [`split`] for an element that must have `tag`: `(content, rest)`.
 pub fn expect(tag: u8, input: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (found, _, content, rest) = split(input)?;
-    (found == tag).then_some((content, rest))
+    let (element, rest) = split(input)?;
+    (element.tag == tag).then_some((element.content, rest))
 }
 
 /// The first element inside an outer SEQUENCE, as it was encoded: what a signature covers in
 /// certificates, CRLs, PKCS#10 and OCSP alike.
 pub fn signed_part(der: &[u8]) -> Option<&[u8]> {
     let (content, rest) = expect(0x30, der)?;
-    let (_, element, _, _) = split(content)?;
-    rest.is_empty().then_some(element)
+    let (element, _) = split(content)?;
+    rest.is_empty().then_some(element.der)
 }
 
 /// Appends one element to `out`.
@@ -68,9 +79,12 @@ mod tests {
             let mut out = Vec::new();
             push(&mut out, 0x04, &vec![9; length]);
             out.push(0xff);
-            let (tag, element, content, rest) = split(&out).expect("splits");
-            assert_eq!((tag, content.len(), rest), (4, length, &[0xff][..]));
-            assert_eq!(element.len() + 1, out.len());
+            let (element, rest) = split(&out).expect("splits");
+            assert_eq!(
+                (element.tag, element.content.len(), rest),
+                (4, length, &[0xff][..])
+            );
+            assert_eq!(element.der.len() + 1, out.len());
         }
     }
 
