@@ -15,10 +15,12 @@ use crate::foreign::Scratch;
 /// A program of ours, built beside the test binary by `make test`.
 pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test knows where it is");
+    // `target/<profile>/deps/<test>`, or `target/<profile>/<program>` for the bench.
     let target = test
         .ancestors()
-        .nth(2)
-        .expect("target/<profile>/deps/<test>");
+        .skip(1)
+        .find(|folder| !folder.ends_with("deps"));
+    let target = target.expect("programs lie in a folder");
     let path = target.join(name);
     assert!(
         path.exists(),
