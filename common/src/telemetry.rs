@@ -33,7 +33,9 @@ static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 /// Starts logging at `level` (`info`, or a tracing filter such as `warn,ca=debug`) and metrics.
 /// Further calls in the same process change nothing.
 pub fn start(level: &str, format: LogFormat) -> Result<(), String> {
-    let filter = EnvFilter::try_new(level).map_err(|e| format!("log: `{level}`: {e}"))?;
+    // The HTTP server announces each of its workers; that is only worth a warning when it fails.
+    let quiet = format!("actix_server=warn,{level}");
+    let filter = EnvFilter::try_new(quiet).map_err(|e| format!("log: `{level}`: {e}"))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr.with_max_level(tracing::Level::TRACE));
@@ -45,6 +47,16 @@ pub fn start(level: &str, format: LogFormat) -> Result<(), String> {
         && let Ok(handle) = PrometheusBuilder::new().install_recorder()
     {
         let _ = METRICS.set(handle);
+        // Samples pile up until somebody sorts them in, and nobody may ever ask for them.
+        std::thread::Builder::new()
+            .name("metrics".into())
+            .spawn(|| {
+                loop {
+                    std::thread::sleep(std::time::Duration::from_secs(5));
+                    METRICS.get().inspect(|handle| handle.run_upkeep());
+                }
+            })
+            .map_err(|e| e.to_string())?;
     }
     Ok(())
 }

@@ -316,7 +316,7 @@ impl Authority {
     /// What an agent sees of a pending request's certificate, or why there would be none.
     pub fn preview(&self, request: &Request) -> Result<crate::issue::Draft, Vec<Violation>> {
         let unreadable = |e: String| vec![Violation::field("csr", "syntax", e)];
-        let csr = Csr::from_der(request.csr.clone()).map_err(|e| unreadable(e.to_string()))?;
+        let csr = Csr::recorded(request.csr.clone()).map_err(|e| unreadable(e.to_string()))?;
         let profile = self.profiles.find(&request.profile);
         let profile = profile.ok_or_else(|| unreadable("the profile is gone".into()))?;
         profile.draft(&csr, &self.host, &Changes::default(), self.clock.now())
@@ -349,13 +349,12 @@ pub(super) fn remember(
     };
     // A key that outlived its day makes room for a new use.
     idempotency::forget(connection, request.created.plus_days(-1))?;
-    idempotency::insert(
-        connection,
-        &key.scope,
-        &key.digest,
-        request.id,
-        request.created,
-    )
+    let (scope, digest) = (&key.scope, &key.digest);
+    match idempotency::insert(connection, scope, digest, request.id, request.created)? {
+        true => Ok(()),
+        // Another instance on the same database is at work on the same key.
+        false => Err(Error::Precondition(crate::http::in_progress())),
+    }
 }
 
 fn new_request(

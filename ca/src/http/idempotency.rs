@@ -6,16 +6,18 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpRequest, HttpResponse};
+use common::api::Violation;
 use common::api::ca::Request;
 use common::crypto::sha256;
 use common::http::Problem;
 use common::http::body::Body;
-use common::identity::Evidence;
+use common::identity::{Caller, Evidence, Group};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::access::Operation;
-use crate::Ca;
 use crate::authority::{IdempotencyKey, Submitted};
+use crate::{Authority, Ca, Error};
 
 /// Reads the header with its scope: identity, method, path and query; for anonymous callers the
 /// body, too, so that nobody can collide with somebody else's key.
@@ -52,38 +54,28 @@ pub(super) async fn replay(
     key: &IdempotencyKey,
 ) -> Result<Option<HttpResponse>, Problem> {
     let lookup = key.clone();
-    let kept = ca
-        .run(
-            evidence.clone(),
-            Operation::SubmitRequest,
-            move |authority, caller| {
-                let Some(kept) = authority.kept(&lookup)? else {
-                    return Ok(None);
-                };
-                // The answer of a request that a crash cut short is made again from what is on record.
-                let answer = match &kept.answer {
-                    Some(bytes) => serde_json::from_slice(bytes).ok(),
-                    None => None,
-                };
-                let answer = match answer {
-                    Some(answer) => answer,
-                    None => {
-                        let submitted = authority.request(kept.request)?;
-                        let sees_all =
-                            caller.is_in(common::identity::Group::CertificateManagerAgents);
-                        let body =
-                            super::requests::describe(authority, &submitted.request, sees_all);
-                        Answer::created(&submitted, body)
-                    }
-                };
-                Ok(Some((kept.digest, answer)))
-            },
-        )
-        .await?;
-    match kept {
+    let kept = ca.run(
+        evidence.clone(),
+        Operation::SubmitRequest,
+        move |authority, caller| {
+            let Some(kept) = authority.kept(&lookup)? else {
+                return Ok(None);
+            };
+            let answer = match &kept.answer {
+                Some(bytes) => serde_json::from_slice(bytes).ok(),
+                None => None,
+            };
+            // The answer that a crash cut short is made again from what is on record.
+            let answer = match answer {
+                Some(answer) => answer,
+                None => Answer::of(authority, caller, &authority.request(kept.request)?),
+            };
+            Ok(Some((kept.digest, answer)))
+        },
+    );
+    match kept.await? {
         None => Ok(None),
-        Some(_) if is_running(key) => Err(in_progress()),
-        Some((digest, answer)) if digest == key.digest => Ok(Some(answer.respond())),
+        Some((digest, answer)) if digest == key.digest => answer.respond().map(Some),
         Some(_) => {
             let message = "this Idempotency-Key was used with another body";
             Err(Problem::field("Idempotency-Key", "reuse", message))
@@ -91,7 +83,8 @@ pub(super) async fn replay(
     }
 }
 
-fn in_progress() -> Problem {
+/// 409 while the first request with the same key runs.
+pub(crate) fn in_progress() -> Problem {
     let detail = "the first request with this Idempotency-Key is still running";
     Problem::new(StatusCode::CONFLICT, "in-progress", "In progress")
         .detail(detail)
@@ -99,13 +92,6 @@ fn in_progress() -> Problem {
 }
 
 static RUNNING: LazyLock<Mutex<HashSet<[u8; 32]>>> = LazyLock::new(Mutex::default);
-
-fn is_running(key: &IdempotencyKey) -> bool {
-    RUNNING
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .contains(&key.scope)
-}
 
 /// Marks a key as being worked on in this process.
 pub(super) struct Running([u8; 32]);
@@ -132,19 +118,35 @@ impl Drop for Running {
 
 /// The answer to a submission, as it is kept.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Answer {
-    location: String,
-    etag: String,
-    body: Request,
+pub(super) enum Answer {
+    /// 201 with the request.
+    Created {
+        location: String,
+        etag: String,
+        body: Box<Request>,
+    },
+    /// 422: the profile refuses, and the refusal is on record.
+    Refused {
+        request: Uuid,
+        violations: Vec<Violation>,
+    },
 }
 
 impl Answer {
-    /// 201 with the request.
-    pub(super) fn created(submitted: &Submitted, body: Request) -> Self {
-        Self {
-            location: submitted.request.link(),
+    /// What to say of a submission that is on record.
+    pub(super) fn of(authority: &Authority, caller: &Caller, submitted: &Submitted) -> Self {
+        let request = &submitted.request;
+        if !request.violations.is_empty() {
+            return Self::Refused {
+                request: request.id,
+                violations: request.violations.clone(),
+            };
+        }
+        let sees_all = caller.is_in(Group::CertificateManagerAgents);
+        Self::Created {
+            location: request.link(),
             etag: submitted.etag.clone(),
-            body,
+            body: Box::new(super::requests::describe(authority, request, sees_all)),
         }
     }
 
@@ -154,10 +156,24 @@ impl Answer {
     }
 
     /// The response.
-    pub(super) fn respond(&self) -> HttpResponse {
-        HttpResponse::Created()
-            .insert_header(("location", self.location.as_str()))
-            .insert_header(("etag", self.etag.as_str()))
-            .json(&self.body)
+    pub(super) fn respond(self) -> Result<HttpResponse, Problem> {
+        match self {
+            Self::Created {
+                location,
+                etag,
+                body,
+            } => Ok(HttpResponse::Created()
+                .insert_header(("location", location))
+                .insert_header(("etag", etag))
+                .json(body)),
+            Self::Refused {
+                request,
+                violations,
+            } => Err(Error::Refused {
+                request,
+                violations,
+            }
+            .into()),
+        }
     }
 }

@@ -13,10 +13,11 @@ mod requests;
 mod transport;
 
 use actix_web::http::Method;
-use actix_web::web::{ServiceConfig, get, post, put};
+use actix_web::web::{ServiceConfig, to};
 use common::http::resource;
 
 use crate::Ca;
+pub(crate) use idempotency::in_progress;
 
 /// Mounts the TLS listener's paths.
 pub fn routes(config: &mut ServiceConfig, ca: Ca) {
@@ -24,71 +25,68 @@ pub fn routes(config: &mut ServiceConfig, ca: Ca) {
         .app_data(actix_web::web::Data::new(ca))
         .service(resource(
             "/pki/profiles",
-            [(Method::GET, get().to(profiles::list))],
+            [(Method::GET, to(profiles::list))],
         ))
         .service(resource(
             "/pki/profile/{id}",
-            [(Method::GET, get().to(profiles::show))],
+            [(Method::GET, to(profiles::show))],
         ))
         .service(resource(
             "/pki/requests",
-            [(Method::GET, get().to(requests::list))],
+            [(Method::GET, to(requests::list))],
         ))
         .service(resource(
             "/pki/request/{id}",
             [
-                (Method::GET, get().to(requests::show)),
-                (Method::POST, post().to(requests::submit)),
+                (Method::GET, to(requests::show)),
+                (Method::POST, to(requests::submit)),
             ],
         ))
         .service(resource(
             "/pki/request/{id}/status",
             [
-                (Method::GET, get().to(requests::status)),
-                (Method::PUT, put().to(requests::decide)),
+                (Method::GET, to(requests::status)),
+                (Method::PUT, to(requests::decide)),
             ],
         ))
         .service(resource(
             "/pki/certificates",
-            [(Method::GET, get().to(certificates::list))],
+            [(Method::GET, to(certificates::list))],
         ))
         .service(resource(
             "/pki/certificate/{serial}",
-            [(Method::GET, get().to(certificates::show))],
+            [(Method::GET, to(certificates::show))],
         ))
         .service(resource(
             "/pki/certificate/{serial}/status",
             [
-                (Method::GET, get().to(certificates::status)),
-                (Method::PUT, put().to(certificates::change_status)),
+                (Method::GET, to(certificates::status)),
+                (Method::PUT, to(certificates::change_status)),
             ],
         ))
         .service(resource(
             "/pki/crl",
-            [
-                (Method::GET, get().to(crl::show)),
-                (Method::POST, post().to(crl::make)),
-            ],
+            [(Method::GET, to(crl::show)), (Method::POST, to(crl::make))],
         ))
         .service(resource(
             "/pki/authorities",
-            [(Method::GET, get().to(authorities::list))],
+            [(Method::GET, to(authorities::list))],
         ))
         .service(resource(
             "/pki/authority/{id}",
-            [(Method::GET, get().to(authorities::show))],
+            [(Method::GET, to(authorities::show))],
         ))
         .service(resource(
             "/pki/authority/{id}/certificate",
-            [(Method::GET, get().to(authorities::certificate))],
+            [(Method::GET, to(authorities::certificate))],
         ))
         .service(resource(
             "/pki/authority/{id}/chain",
-            [(Method::GET, get().to(authorities::chain))],
+            [(Method::GET, to(authorities::chain))],
         ))
         .service(resource(
             "/pki/status-journal",
-            [(Method::GET, get().to(journal::follow))],
+            [(Method::GET, to(journal::follow))],
         ));
 }
 
@@ -96,13 +94,10 @@ pub fn routes(config: &mut ServiceConfig, ca: Ca) {
 pub fn plain_routes(config: &mut ServiceConfig, ca: Ca) {
     config
         .app_data(actix_web::web::Data::new(ca))
-        .service(resource(
-            "/crl/{file}",
-            [(Method::GET, get().to(crl::plain))],
-        ))
+        .service(resource("/crl/{file}", [(Method::GET, to(crl::plain))]))
         .service(resource(
             "/issuer/{file}",
-            [(Method::GET, get().to(authorities::plain))],
+            [(Method::GET, to(authorities::plain))],
         ));
 }
 
@@ -110,6 +105,6 @@ pub fn plain_routes(config: &mut ServiceConfig, ca: Ca) {
 pub fn transport_route(config: &mut ServiceConfig) {
     config.service(resource(
         "/pki/config/kra/cert/transport",
-        [(Method::GET, get().to(transport::show))],
+        [(Method::GET, to(transport::show))],
     ));
 }

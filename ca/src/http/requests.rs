@@ -18,7 +18,8 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::access::Operation;
-use super::{idempotency, page};
+use super::idempotency::{self, Answer};
+use super::page;
 use crate::authority::{Submission, Submitted};
 use crate::profile::INPUT_ATTRIBUTES;
 use crate::request::State;
@@ -53,35 +54,38 @@ pub(super) async fn submit(
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let key = idempotency::key(&request, &evidence, &body)?;
+    let _running = key.as_ref().map(idempotency::Running::start).transpose()?;
     if let Some(key) = &key
         && let Some(answer) = idempotency::replay(&ca, &evidence, key).await?
     {
         return Ok(answer);
     }
-    let _running = key.as_ref().map(idempotency::Running::start).transpose()?;
     let submission = Submission {
         idempotency: key.clone(),
         ..submission(profile.into_inner(), &body)?
     };
-    let answer = ca
-        .run(
-            evidence,
-            Operation::SubmitRequest,
-            move |authority, caller| {
-                let submitted = authority.submit(caller, submission)?;
-                let sees_all = caller.is_in(Group::CertificateManagerAgents);
-                let answer = idempotency::Answer::created(
-                    &submitted,
-                    describe(authority, &submitted.request, sees_all),
-                );
-                if let Some(key) = &key {
-                    authority.keep(key, answer.to_bytes())?;
-                }
-                Ok(answer)
-            },
-        )
-        .await?;
-    Ok(answer.respond())
+    let answer = ca.run(
+        evidence,
+        Operation::SubmitRequest,
+        move |authority, caller| {
+            let answer = match authority.submit(caller, submission) {
+                Ok(submitted) => Answer::of(authority, caller, &submitted),
+                Err(Error::Refused {
+                    request,
+                    violations,
+                }) => Answer::Refused {
+                    request,
+                    violations,
+                },
+                Err(error) => return Err(error),
+            };
+            if let Some(key) = &key {
+                authority.keep(key, answer.to_bytes())?;
+            }
+            Ok(answer)
+        },
+    );
+    answer.await?.respond()
 }
 
 /// Requests, newest first.
@@ -413,7 +417,7 @@ pub(super) fn describe(
 ) -> Request {
     let mut body = summary(request, sees_all);
     if sees_all {
-        body.csr = Csr::from_der(request.csr.clone())
+        body.csr = Csr::recorded(request.csr.clone())
             .ok()
             .map(|csr| describe_csr(&csr));
         body.history = Some(request.history.clone());

@@ -20,24 +20,25 @@ pub struct Kept {
     pub answer: Option<Vec<u8>>,
 }
 
-/// Remembers the key, in the transaction that makes the request.
+/// Remembers the key, in the transaction that makes the request; `false` when it is known already.
 pub fn insert(
     connection: &mut Connection,
     scope: &[u8],
     digest: &[u8],
     request: Uuid,
     now: Timestamp,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let row = (
         idempotency::scope.eq(scope),
         idempotency::digest.eq(digest),
         idempotency::created_at.eq(now.micros()),
         idempotency::request_id.eq(request.to_string()),
     );
-    on!(connection, |c| diesel::insert_into(idempotency::table)
+    let inserted = on!(connection, |c| diesel::insert_into(idempotency::table)
         .values(row)
+        .on_conflict_do_nothing()
         .execute(c))?;
-    Ok(())
+    Ok(inserted == 1)
 }
 
 /// What is known under a key that is younger than `since`.

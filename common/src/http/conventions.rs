@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue, ORIGIN};
+use actix_web::http::header::{HOST, HeaderName, HeaderValue, ORIGIN};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, web};
@@ -30,7 +30,7 @@ pub async fn conventions(
     let id = request_id(&request);
     request.extensions_mut().insert(RequestId(id));
     let method = request.method().clone();
-    let path = request.path().to_owned();
+    let path = tracing::enabled!(tracing::Level::DEBUG).then(|| request.path().to_owned());
 
     let response = match refusal(&request) {
         Some(problem) => request.into_response(problem.respond(id)),
@@ -51,7 +51,9 @@ pub async fn conventions(
     );
     let status = response.status();
     count(&method, status, started);
-    tracing::debug!(request_id = %id, %method, path, status = status.as_u16(), elapsed = ?started.elapsed(), "answered");
+    if let Some(path) = path {
+        tracing::debug!(request_id = %id, %method, path, status = status.as_u16(), elapsed = ?started.elapsed(), "answered");
+    }
     Ok(response)
 }
 
@@ -88,8 +90,8 @@ fn count(method: &Method, status: StatusCode, started: Instant) {
 /// Why the request is refused before any route sees it.
 fn refusal(request: &ServiceRequest) -> Option<Problem> {
     let site = request.app_data::<web::Data<Site>>()?;
-    let host = request.connection_info().host().to_owned();
-    if !site.is_known_host(&host) {
+    let host = host(request);
+    if !site.is_known_host(host) {
         let status = StatusCode::MISDIRECTED_REQUEST;
         let problem = Problem::new(status, "unknown-host", "Unknown host");
         return Some(problem.detail("this service does not answer to that host name"));
@@ -98,11 +100,24 @@ fn refusal(request: &ServiceRequest) -> Option<Problem> {
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS
     );
-    if changing && !site.is_plain() && is_cross_site(request, &host) {
+    if changing && !site.is_plain() && is_cross_site(request, host) {
         let problem = Problem::new(StatusCode::FORBIDDEN, "cross-site", "Cross-site request");
         return Some(problem.detail("changes are only taken from pages of this service"));
     }
     None
+}
+
+/// The host that the client itself named; what proxies say in `Forwarded` proves nothing.
+fn host(request: &ServiceRequest) -> &str {
+    let header = request
+        .headers()
+        .get(HOST)
+        .and_then(|value| value.to_str().ok());
+    let authority = request
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str());
+    header.or(authority).unwrap_or_default()
 }
 
 fn is_cross_site(request: &ServiceRequest, host: &str) -> bool {

@@ -17,9 +17,9 @@ pub use problem::Problem;
 pub use work::Work;
 
 use actix_web::http::Method;
-use actix_web::{HttpRequest, Route, web};
+use actix_web::{HttpRequest, Route, guard, web};
 
-/// One path with its methods; others are answered 405 with `Allow`.
+/// One path with its methods; others are answered 405 with `Allow`. What has GET has HEAD, too.
 pub fn resource(
     path: &str,
     routes: impl IntoIterator<Item = (Method, Route)>,
@@ -28,7 +28,12 @@ pub fn resource(
     let mut allowed = Vec::new();
     for (method, route) in routes {
         allowed.push(method.to_string());
-        resource = resource.route(route.method(method));
+        let mut methods = guard::Any(guard::Method(method.clone()));
+        if method == Method::GET {
+            allowed.push(Method::HEAD.to_string());
+            methods = methods.or(guard::Head());
+        }
+        resource = resource.route(route.guard(methods));
     }
     let allowed = allowed.join(", ");
     resource.default_service(web::to(move |_: HttpRequest| {

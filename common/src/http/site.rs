@@ -8,7 +8,7 @@ use actix_web::http::Method;
 use actix_web::{HttpResponse, web};
 use utoipa::openapi::OpenApi;
 
-use super::{Problem, resource};
+use super::{Problem, Work, resource};
 use crate::api::{Health, Info};
 use crate::identity::Evidence;
 use crate::telemetry;
@@ -36,6 +36,7 @@ pub struct Site {
     hosts: Arc<Vec<String>>,
     loopback: bool,
     plain: bool,
+    work: Work,
 }
 
 impl Site {
@@ -46,6 +47,7 @@ impl Site {
             hosts: Arc::new(hosts),
             loopback,
             plain: false,
+            work: Work::new(16),
         }
     }
 
@@ -108,22 +110,19 @@ impl Site {
 /// Mounts the shared paths of the TLS listener.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(resource("/pki/info", [(Method::GET, web::get().to(info))]))
+        .service(resource("/pki/info", [(Method::GET, web::to(info))]))
         .service(resource(
             "/pki/openapi.json",
-            [(Method::GET, web::get().to(openapi))],
+            [(Method::GET, web::to(openapi))],
         ))
-        .service(resource("/ready", [(Method::GET, web::get().to(ready))]))
-        .service(resource(
-            "/metrics",
-            [(Method::GET, web::get().to(metrics))],
-        ))
+        .service(resource("/ready", [(Method::GET, web::to(ready))]))
+        .service(resource("/metrics", [(Method::GET, web::to(metrics))]))
         .configure(plain_routes);
 }
 
 /// Mounts the shared paths of the plain listener.
 pub fn plain_routes(config: &mut web::ServiceConfig) {
-    config.service(resource("/health", [(Method::GET, web::get().to(health))]));
+    config.service(resource("/health", [(Method::GET, web::to(health))]));
 }
 
 /// The product, its version, the services here and where to go.
@@ -162,13 +161,14 @@ pub async fn health() -> web::Json<Health> {
 /// Whether the services can do their work.
 #[utoipa::path(get, path = "/ready", tag = "service",
     responses((status = 200, body = Health), (status = 503, body = Health)))]
-pub async fn ready(site: web::Data<Site>, evidence: Evidence) -> HttpResponse {
-    let missing = site.missing();
+pub async fn ready(site: web::Data<Site>, evidence: Evidence) -> Result<HttpResponse, Problem> {
+    let looking = site.clone();
+    let missing = site.work.run(move || looking.missing()).await?;
     let shown = match site.may_see_inside(&evidence) {
         true => missing.clone(),
         false => Vec::new(),
     };
-    match missing.is_empty() {
+    Ok(match missing.is_empty() {
         true => HttpResponse::Ok().json(Health {
             status: "ok".into(),
             reasons: Vec::new(),
@@ -179,7 +179,7 @@ pub async fn ready(site: web::Data<Site>, evidence: Evidence) -> HttpResponse {
                 status: "unavailable".into(),
                 reasons: shown,
             }),
-    }
+    })
 }
 
 /// Numbers for Prometheus.

@@ -2,7 +2,9 @@
 
 use const_oid::db::rfc5280::ID_CE_SUBJECT_ALT_NAME;
 use const_oid::db::rfc5912::ID_EXTENSION_REQ;
+use der::asn1::BitString;
 use der::{Decode, Encode};
+use spki::AlgorithmIdentifierOwned;
 use x509_cert::ext::Extensions;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::name::Name;
@@ -42,6 +44,8 @@ pub enum CsrError {
 pub struct Csr {
     der: Vec<u8>,
     subject: Name,
+    algorithm: AlgorithmIdentifierOwned,
+    signature: BitString,
     public_key: PublicKey,
     extensions: Extensions,
     alternative_names: Vec<AlternativeName>,
@@ -63,14 +67,16 @@ impl Csr {
 
     /// Reads DER.
     pub fn from_der(der: Vec<u8>) -> Result<Self, CsrError> {
+        let csr = Self::recorded(der)?;
+        csr.verify()?;
+        Ok(csr)
+    }
+
+    /// Reads DER from our own records, where only requests are that were checked when they came.
+    pub fn recorded(der: Vec<u8>) -> Result<Self, CsrError> {
         let undecodable = |e: der::Error| CsrError::Undecodable(e.to_string());
         let request = CertReq::from_der(&der).map_err(undecodable)?;
         let public_key = PublicKey::new(request.info.public_key.clone()).map_err(CsrError::Key)?;
-        let signed = tlv::signed_part(&der).ok_or(CsrError::Signature)?;
-        let signature = request.signature.as_bytes().ok_or(CsrError::Signature)?;
-        public_key
-            .verify(&request.algorithm, signed, signature)
-            .map_err(|_| CsrError::Signature)?;
         name::check(&request.info.subject)
             .map_err(|e| CsrError::Undecodable(format!("subject: {e}")))?;
         let extensions = requested_extensions(&request)?;
@@ -78,10 +84,21 @@ impl Csr {
         Ok(Self {
             der,
             subject: request.info.subject,
+            algorithm: request.algorithm,
+            signature: request.signature,
             public_key,
             extensions,
             alternative_names,
         })
+    }
+
+    /// Whether the requester holds the private key.
+    fn verify(&self) -> Result<(), CsrError> {
+        let signed = tlv::signed_part(&self.der).ok_or(CsrError::Signature)?;
+        let signature = self.signature.as_bytes().ok_or(CsrError::Signature)?;
+        self.public_key
+            .verify(&self.algorithm, signed, signature)
+            .map_err(|_| CsrError::Signature)
     }
 
     /// The request as received, DER.
@@ -169,7 +186,7 @@ pub fn create(
     names: &[AlternativeName],
 ) -> Result<Vec<u8>, crate::crypto::KeyError> {
     use crate::crypto::KeyError;
-    use der::asn1::{BitString, SetOfVec};
+    use der::asn1::SetOfVec;
     use x509_cert::attr::Attribute;
     use x509_cert::request::{CertReqInfo, Version};
 

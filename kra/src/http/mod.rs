@@ -4,7 +4,7 @@ pub mod openapi;
 mod transport;
 
 use actix_web::http::Method;
-use actix_web::web::{Data, ServiceConfig, get};
+use actix_web::web::{Data, ServiceConfig, to};
 use common::http::resource;
 
 use crate::Kra;
@@ -13,6 +13,6 @@ use crate::Kra;
 pub fn routes(config: &mut ServiceConfig, kra: Kra) {
     config.app_data(Data::new(kra)).service(resource(
         "/pki/config/kra/cert/transport",
-        [(Method::GET, get().to(transport::show))],
+        [(Method::GET, to(transport::show))],
     ));
 }

@@ -4,7 +4,7 @@ pub mod openapi;
 mod status;
 
 use actix_web::http::Method;
-use actix_web::web::{ServiceConfig, get, post};
+use actix_web::web::{ServiceConfig, to};
 use common::http::resource;
 
 use crate::Ocsp;
@@ -18,10 +18,10 @@ pub fn routes(config: &mut ServiceConfig, ocsp: Ocsp) {
     // The longest first: `/ocsp/ee/ocsp` is also below `/ocsp`.
     for path in PATHS.into_iter().rev() {
         config
-            .service(resource(path, [(Method::POST, post().to(status::post))]))
+            .service(resource(path, [(Method::POST, to(status::post))]))
             .service(resource(
                 &format!("{path}/{{request:.*}}"),
-                [(Method::GET, get().to(status::get))],
+                [(Method::GET, to(status::get))],
             ));
     }
 }
