@@ -31,6 +31,14 @@ pub fn openssl_with_input(args: &[&str], stdin: &[u8]) -> Vec<u8> {
         .stdout
 }
 
+/// Runs any foreign tool and returns what it printed.
+#[track_caller]
+pub fn tool(program: &str, args: &[&str]) -> String {
+    Run::of(Command::new(program).args(args))
+        .succeeds()
+        .stdout()
+}
+
 /// The kinds of key that a request can be made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
@@ -224,6 +232,50 @@ pub fn openssl_ocsp(
         Some("unknown") => Said::Unknown,
         _ => run.disagrees("there should be a status"),
     }
+}
+
+/// An OCSP request in DER, made by OpenSSL.
+///
+/// The certificates are asked about in openssl's words: `-cert FILE` or `-serial NUMBER` each.
+#[track_caller]
+pub fn openssl_ocsp_request(
+    issuer_pem: &Path,
+    asked: &[&str],
+    digest: &str,
+    nonce: bool,
+) -> Vec<u8> {
+    let scratch = Scratch::new("ocsp");
+    let file = scratch.file("request.der");
+    let mut openssl = Command::new("openssl");
+    openssl.args(["ocsp", "-reqout"]).arg(&file);
+    openssl.arg(if nonce { "-nonce" } else { "-no_nonce" });
+    openssl.arg("-issuer").arg(issuer_pem);
+    for words in asked.chunks(2) {
+        // The digest counts for the next certificate only.
+        openssl.arg(format!("-{digest}")).args(words);
+    }
+    Run::of(&mut openssl).succeeds();
+    fs::read(file).expect("openssl wrote the request")
+}
+
+/// An OCSP response in OpenSSL's words, after checking that it was signed for the CA.
+///
+/// A response that only refuses is `Responder Error: …`.
+#[track_caller]
+pub fn openssl_ocsp_text(ca_pem: &Path, response_der: &[u8]) -> String {
+    let scratch = Scratch::new("ocsp");
+    let file = scratch.file("response.der");
+    fs::write(&file, response_der).expect("the folder can be written");
+    let mut openssl = Command::new("openssl");
+    openssl.args(["ocsp", "-text", "-respin"]).arg(&file);
+    openssl.arg("-CAfile").arg(ca_pem);
+    let run = Run::of(openssl.arg("-verify_other").arg(ca_pem));
+    let refused = run.stdout().starts_with("Responder Error: ");
+    let verified = run.succeeded() && run.stderr().contains("Response verify OK");
+    if !refused && !verified {
+        run.disagrees("the response should verify");
+    }
+    run.stdout()
 }
 
 /// Asks the responder with GnuTLS, which has to accept the response.

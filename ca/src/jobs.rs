@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::identity::Caller;
+use common::process::spawn;
 
 use crate::{Authority, Error};
 
@@ -35,11 +36,4 @@ fn number_journal(authority: &Authority) {
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
-    std::thread::Builder::new()
-        .name(name.into())
-        .spawn(work)
-        .expect("the system can start a thread");
 }

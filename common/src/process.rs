@@ -264,6 +264,14 @@ pub fn check_http_url(key: &str, url: &str) -> Result<(), String> {
     }
 }
 
+/// Starts a thread for timed work that goes on as long as the process.
+pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(work)
+        .expect("the system can start a thread");
+}
+
 /// Runs a main function; an `Err` becomes one line on stderr and exit code 1.
 pub fn exit(result: Result<(), String>) -> ExitCode {
     match result {

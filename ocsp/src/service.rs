@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use common::http::{Work, site};
+use common::process::spawn;
 
 use crate::{Responder, http};
 
@@ -55,11 +56,4 @@ impl Ocsp {
             links: vec![("ocsp", "/ocsp")],
         }
     }
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
-    std::thread::Builder::new()
-        .name(name.into())
-        .spawn(work)
-        .expect("the system can start a thread");
 }

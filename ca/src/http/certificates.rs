@@ -8,7 +8,7 @@ use common::api::ca::{
 };
 use common::clock::Timestamp;
 use common::http::body::Body;
-use common::http::conditional::{IfMatch, is_not_modified};
+use common::http::conditional::{self, IfMatch, is_not_modified, not_modified};
 use common::http::{Problem, Query, negotiate};
 use common::identity::{Evidence, Group};
 use common::x509::certificate::{describe_key, pkcs7};
@@ -65,9 +65,7 @@ pub(super) async fn show(
         .await?;
     let etag = issued.etag();
     if is_not_modified(&request, &etag) {
-        return Ok(HttpResponse::NotModified()
-            .insert_header(("etag", etag))
-            .finish());
+        return Ok(not_modified(&etag));
     }
     let mut response = HttpResponse::Ok();
     response
@@ -137,18 +135,13 @@ pub(super) async fn status(
         })
         .await?;
     let tag = issued.etag();
-    if is_not_modified(&request, &tag) {
-        return Ok(HttpResponse::NotModified()
-            .insert_header(("etag", tag))
-            .finish());
-    }
     let now = ca.authority().clock().now();
     let certificate = &issued.certificate;
     let name = issued
         .status
         .name_at(now, certificate.not_before(), certificate.not_after());
     let body = describe_status(&issued.status, name, None);
-    Ok(HttpResponse::Ok().insert_header(("etag", tag)).json(body))
+    Ok(conditional::json(&request, &tag, &body))
 }
 
 /// Revokes, holds or releases a certificate.

@@ -6,7 +6,7 @@ use actix_web::http::header::{HttpDate, LAST_MODIFIED};
 use actix_web::web::{self, Path};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use common::api::ca;
-use common::http::conditional::is_not_modified;
+use common::http::conditional::{is_not_modified, not_modified};
 use common::http::{Problem, Query, negotiate};
 use common::identity::Evidence;
 use serde::Deserialize;
@@ -57,9 +57,7 @@ pub(super) async fn show(
     }
     let crl = in_force(&ca)?;
     if is_not_modified(&request, &crl.etag()) {
-        return Ok(HttpResponse::NotModified()
-            .insert_header(("etag", crl.etag()))
-            .finish());
+        return Ok(not_modified(&crl.etag()));
     }
     Ok(respond(&mut HttpResponse::Ok(), &ca, &crl, media_type))
 }
@@ -103,9 +101,7 @@ pub(super) async fn plain(
     }
     let crl = in_force(&ca)?;
     if is_not_modified(&request, &crl.etag()) {
-        return Ok(HttpResponse::NotModified()
-            .insert_header(("etag", crl.etag()))
-            .finish());
+        return Ok(not_modified(&crl.etag()));
     }
     Ok(respond(
         &mut HttpResponse::Ok(),

@@ -4,7 +4,7 @@ use actix_web::web::{self, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use common::api::Page;
 use common::api::ca::{Profile, ProfileSummary};
-use common::http::conditional::is_not_modified;
+use common::http::conditional;
 use common::http::{Problem, Query};
 use common::identity::{Caller, Evidence, Group};
 use serde::Deserialize;
@@ -86,14 +86,7 @@ pub(super) async fn show(
         )
         .await?;
     let etag = format!("\"{}\"", profile.version);
-    match is_not_modified(&request, &etag) {
-        true => Ok(HttpResponse::NotModified()
-            .insert_header(("etag", etag))
-            .finish()),
-        false => Ok(HttpResponse::Ok()
-            .insert_header(("etag", etag))
-            .json(profile)),
-    }
+    Ok(conditional::json(&request, &etag, &profile))
 }
 
 fn may_see(profile: &crate::profile::Text, caller: &Caller) -> bool {

@@ -8,7 +8,7 @@ use common::api::ca::{
 use common::api::{Page, Violation};
 use common::clock::Timestamp;
 use common::http::body::{Body, unsupported};
-use common::http::conditional::{IfMatch, is_not_modified};
+use common::http::conditional::{self, IfMatch};
 use common::http::{Problem, Query};
 use common::identity::{Evidence, Group};
 use common::x509::certificate::describe_key;
@@ -141,7 +141,7 @@ pub(super) async fn show(
             },
         )
         .await?;
-    Ok(tagged(&request, &etag, &body))
+    Ok(conditional::json(&request, &etag, &body))
 }
 
 /// Where a request stands.
@@ -167,7 +167,7 @@ pub(super) async fn status(
         request: found.link(),
         certificate: certificate(&found),
     };
-    Ok(tagged(&request, &etag, &body))
+    Ok(conditional::json(&request, &etag, &body))
 }
 
 /// An agent's decision, bound by `If-Match` to what was reviewed.
@@ -367,15 +367,6 @@ fn from_json(profile: String, body: SubmitRequest) -> Result<Submission, Problem
         authority: body.authority,
         idempotency: None,
     })
-}
-
-fn tagged(request: &HttpRequest, etag: &str, body: &impl serde::Serialize) -> HttpResponse {
-    match is_not_modified(request, etag) {
-        true => HttpResponse::NotModified()
-            .insert_header(("etag", etag))
-            .finish(),
-        false => HttpResponse::Ok().insert_header(("etag", etag)).json(body),
-    }
 }
 
 fn certificate(request: &request::Request) -> Option<Link> {

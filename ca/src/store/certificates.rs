@@ -9,7 +9,6 @@ use diesel::sql_types::Text;
 use uuid::Uuid;
 
 use super::schema::{certificate_names, certificates, statuses};
-use super::statuses::{ON_HOLD, REVOKED, VALID, status};
 use crate::Error;
 use crate::issue::{Intent, Linted, Signed};
 
@@ -300,16 +299,16 @@ pub fn list(
             query = query.filter(certificates::serial.eq(serial.as_bytes()));
         }
         query = match filter.status.as_deref() {
-            Some("on_hold") => query.filter(statuses::status.eq(ON_HOLD)),
-            Some("revoked") => query.filter(statuses::status.eq(REVOKED)),
+            Some("on_hold") => query.filter(statuses::status.eq(Status::ON_HOLD)),
+            Some("revoked") => query.filter(statuses::status.eq(Status::REVOKED)),
             Some("expired") => query
-                .filter(statuses::status.eq(VALID))
+                .filter(statuses::status.eq(Status::VALID))
                 .filter(certificates::not_after.lt(second)),
             Some("not_yet_valid") => query
-                .filter(statuses::status.eq(VALID))
+                .filter(statuses::status.eq(Status::VALID))
                 .filter(certificates::not_before.gt(now.micros())),
             Some(_) => query
-                .filter(statuses::status.eq(VALID))
+                .filter(statuses::status.eq(Status::VALID))
                 .filter(certificates::not_before.le(now.micros()))
                 .filter(certificates::not_after.ge(second)),
             None => query,
@@ -327,7 +326,7 @@ pub fn list(
             query = query.filter(certificates::not_after.le(at.micros()));
         }
         if filter.revoked_after.is_some() || filter.revoked_before.is_some() {
-            query = query.filter(statuses::status.ne(VALID));
+            query = query.filter(statuses::status.ne(Status::VALID));
         }
         if let Some(at) = filter.revoked_after {
             query = query.filter(statuses::changed_at.ge(at.micros()));
@@ -385,6 +384,7 @@ fn listed(
         not_after: Timestamp::from_micros(not_after),
         profile,
         issued: Timestamp::from_micros(issued),
-        status: status(s.0, s.1, s.2, s.3).ok_or_else(corrupt)?,
+        status: Status::from_columns((s.0, s.2, s.3), Timestamp::from_micros(s.1))
+            .ok_or_else(corrupt)?,
     })
 }

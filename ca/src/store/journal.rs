@@ -7,7 +7,6 @@ use common::x509::{SerialNumber, Status};
 use diesel::prelude::*;
 
 use super::schema::journal;
-use super::statuses;
 use crate::Error;
 
 /// Entries in one answer.
@@ -39,7 +38,7 @@ pub fn append(
     not_after: Timestamp,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let (code, reason, _) = statuses::columns(status);
+    let (code, reason, _) = status.columns();
     let row = (
         journal::authority.eq(authority),
         journal::serial.eq(serial.as_bytes()),
@@ -86,7 +85,8 @@ fn entry(row: (Option<i64>, String, Vec<u8>, i16, i64, Option<i16>, i64)) -> Res
         position: position.ok_or_else(corrupt)?,
         authority,
         serial: SerialNumber::from_bytes(&serial).ok_or_else(corrupt)?,
-        status: statuses::status(code, at, reason, None).ok_or_else(corrupt)?,
+        status: Status::from_columns((code, reason, None), Timestamp::from_micros(at))
+            .ok_or_else(corrupt)?,
         at: Timestamp::from_micros(at),
         not_after: Timestamp::from_micros(not_after),
     })

@@ -3,18 +3,11 @@
 use common::clock::Timestamp;
 use common::db::Connection;
 use common::on;
-use common::x509::{RevocationReason, SerialNumber, Status};
+use common::x509::{SerialNumber, Status};
 use diesel::prelude::*;
 
 use super::schema::statuses;
 use crate::Error;
-
-/// Codes in the tables `statuses` and `journal`.
-pub const VALID: i16 = 0;
-/// Suspended.
-pub const ON_HOLD: i16 = 1;
-/// For good.
-pub const REVOKED: i16 = 2;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = statuses)]
@@ -54,7 +47,7 @@ pub fn insert(
     let row = (
         statuses::serial.eq(serial.as_bytes()),
         statuses::authority.eq(authority),
-        statuses::status.eq(VALID),
+        statuses::status.eq(Status::VALID),
         statuses::changed_at.eq(now.micros()),
         statuses::not_after.eq(not_after.micros()),
     );
@@ -81,11 +74,11 @@ pub fn update(
     status: Status,
     now: Timestamp,
 ) -> Result<bool, Error> {
-    let (code, reason, invalidity) = columns(&status);
+    let (code, reason, invalidity) = status.columns();
     let before = statuses::table
         .find(known.serial.as_bytes())
         .filter(statuses::changed_at.eq(known.changed.micros()))
-        .filter(statuses::status.eq(columns(&known.status).0));
+        .filter(statuses::status.eq(known.status.columns().0));
     let changed = on!(connection, |c| diesel::update(before)
         .set((
             statuses::status.eq(code),
@@ -105,43 +98,12 @@ pub fn not_valid(
 ) -> Result<Vec<Known>, Error> {
     let rows: Vec<Row> = on!(connection, |c| statuses::table
         .filter(statuses::authority.eq(authority))
-        .filter(statuses::status.ne(VALID))
+        .filter(statuses::status.ne(Status::VALID))
         .filter(statuses::not_after.ge(since.micros()))
         .order(statuses::serial)
         .select(Row::as_select())
         .load(c))?;
     rows.into_iter().map(Known::try_from).collect()
-}
-
-/// The columns of a status: code, reason and invalidity date.
-pub fn columns(status: &Status) -> (i16, Option<i16>, Option<i64>) {
-    match status {
-        Status::Valid => (VALID, None, None),
-        Status::OnHold { .. } => (ON_HOLD, None, None),
-        Status::Revoked {
-            reason,
-            invalidity_date,
-            ..
-        } => {
-            let invalidity = invalidity_date.map(Timestamp::micros);
-            (REVOKED, Some(i16::from(reason.code())), invalidity)
-        }
-    }
-}
-
-/// A status from its columns.
-pub fn status(code: i16, at: i64, reason: Option<i16>, invalidity: Option<i64>) -> Option<Status> {
-    let at = Timestamp::from_micros(at);
-    match code {
-        VALID => Some(Status::Valid),
-        ON_HOLD => Some(Status::OnHold { since: at }),
-        REVOKED => Some(Status::Revoked {
-            at,
-            reason: RevocationReason::from_code(u8::try_from(reason?).ok()?)?,
-            invalidity_date: invalidity.map(Timestamp::from_micros),
-        }),
-        _ => None,
-    }
 }
 
 impl TryFrom<Row> for Known {
@@ -154,12 +116,13 @@ impl TryFrom<Row> for Known {
                 common::x509::hex(&row.serial)
             ))
         };
+        let at = Timestamp::from_micros(row.changed_at);
         Ok(Self {
             serial: SerialNumber::from_bytes(&row.serial).ok_or_else(corrupt)?,
-            status: status(row.status, row.changed_at, row.reason, row.invalidity_at)
+            status: Status::from_columns((row.status, row.reason, row.invalidity_at), at)
                 .ok_or_else(corrupt)?,
             authority: row.authority,
-            changed: Timestamp::from_micros(row.changed_at),
+            changed: at,
             not_after: Timestamp::from_micros(row.not_after),
         })
     }

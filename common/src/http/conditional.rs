@@ -1,8 +1,9 @@
 //! Entity tags and preconditions (RFC 9110 §13).
 
-use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{IF_MATCH, IF_NONE_MATCH};
+use actix_web::http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
+
+use actix_web::{HttpRequest, HttpResponse};
 
 use super::Problem;
 
@@ -64,6 +65,21 @@ impl IfMatch {
         }
         self.check(tag)
     }
+}
+
+/// 304 when the client has this version already, else `body` as JSON with its tag.
+pub fn json(request: &HttpRequest, tag: &str, body: &impl serde::Serialize) -> HttpResponse {
+    match is_not_modified(request, tag) {
+        true => not_modified(tag),
+        false => HttpResponse::Ok().insert_header((ETAG, tag)).json(body),
+    }
+}
+
+/// 304.
+pub fn not_modified(tag: &str) -> HttpResponse {
+    HttpResponse::NotModified()
+        .insert_header((ETAG, tag))
+        .finish()
 }
 
 /// Whether the client has this version already (`If-None-Match`).

@@ -52,6 +52,48 @@ impl Status {
     }
 }
 
+/// A status as columns of a table: its code, the CRLReason code, the invalidity date in microseconds.
+pub type StatusColumns = (i16, Option<i16>, Option<i64>);
+
+impl Status {
+    /// Code of [`Status::Valid`] in tables.
+    pub const VALID: i16 = 0;
+    /// Code of [`Status::OnHold`] in tables.
+    pub const ON_HOLD: i16 = 1;
+    /// Code of [`Status::Revoked`] in tables.
+    pub const REVOKED: i16 = 2;
+
+    /// The columns of a status, beside the moment of the change.
+    pub fn columns(&self) -> StatusColumns {
+        match self {
+            Self::Valid => (Self::VALID, None, None),
+            Self::OnHold { .. } => (Self::ON_HOLD, None, None),
+            Self::Revoked {
+                reason,
+                invalidity_date,
+                ..
+            } => {
+                let invalidity = invalidity_date.map(Timestamp::micros);
+                (Self::REVOKED, Some(i16::from(reason.code())), invalidity)
+            }
+        }
+    }
+
+    /// The status of columns that [`Self::columns`] made; `None` for damaged ones.
+    pub fn from_columns((code, reason, invalidity): StatusColumns, at: Timestamp) -> Option<Self> {
+        match code {
+            Self::VALID => Some(Self::Valid),
+            Self::ON_HOLD => Some(Self::OnHold { since: at }),
+            Self::REVOKED => Some(Self::Revoked {
+                at,
+                reason: RevocationReason::from_code(u8::try_from(reason?).ok()?)?,
+                invalidity_date: invalidity.map(Timestamp::from_micros),
+            }),
+            _ => None,
+        }
+    }
+}
+
 /// RFC 5280 §5.3.1 without `certificateHold` (a state of ours) and `removeFromCRL` (an entry of
 /// delta CRLs).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

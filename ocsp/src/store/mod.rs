@@ -5,7 +5,7 @@ pub mod schema;
 use common::clock::Timestamp;
 use common::db::{Connection, Database, Error, Location, Schema};
 use common::on;
-use common::x509::{RevocationReason, SerialNumber, Status};
+use common::x509::{SerialNumber, Status};
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
@@ -17,10 +17,6 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("../migrations/ocsp/postg
 
 /// The one CA that we follow.
 const SOURCE: &str = "ca";
-
-const VALID: i16 = 0;
-const ON_HOLD: i16 = 1;
-const REVOKED: i16 = 2;
 
 /// Opens the responder's database and brings its tables up to date.
 pub fn open(location: &Location) -> Result<Database, Error> {
@@ -47,11 +43,7 @@ pub struct Row {
 impl Row {
     /// The row of a status.
     pub fn new(authority: &str, serial: &SerialNumber, known: &Known, at: Timestamp) -> Self {
-        let (status, reason) = match known.status {
-            Status::Valid => (VALID, None),
-            Status::OnHold { .. } => (ON_HOLD, None),
-            Status::Revoked { reason, .. } => (REVOKED, Some(i16::from(reason.code()))),
-        };
+        let (status, reason, _) = known.status.columns();
         Self {
             authority: authority.to_owned(),
             serial: serial.as_bytes().to_vec(),
@@ -65,16 +57,7 @@ impl Row {
     /// The status of a row; `None` for a damaged one.
     pub fn known(&self) -> Option<(SerialNumber, Known)> {
         let at = Timestamp::from_micros(self.at);
-        let status = match self.status {
-            VALID => Status::Valid,
-            ON_HOLD => Status::OnHold { since: at },
-            REVOKED => Status::Revoked {
-                at,
-                reason: RevocationReason::from_code(u8::try_from(self.reason?).ok()?)?,
-                invalidity_date: None,
-            },
-            _ => return None,
-        };
+        let status = Status::from_columns((self.status, self.reason, None), at)?;
         let known = Known {
             status,
             not_after: Timestamp::from_micros(self.not_after),
