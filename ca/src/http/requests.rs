@@ -283,8 +283,8 @@ fn submission(profile: String, body: &Body) -> Result<Submission, Problem> {
         "application/json" => from_json(profile, body.json()?),
         "application/pkcs10" | "application/x-pem-file" => {
             // A body that is not even DER or PEM is malformed; all else is judged with the request.
-            if let Err(error @ CsrError::NotDer) = Csr::parse(&body.bytes) {
-                return Err(Problem::bad_request(error.to_string()));
+            if !Csr::may_be(&body.bytes) {
+                return Err(Problem::bad_request(CsrError::NotDer.to_string()));
             }
             Ok(bare(body.bytes.to_vec()))
         }

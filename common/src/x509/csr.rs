@@ -16,6 +16,9 @@ use crate::crypto::PublicKey;
 /// Larger requests are refused unread; an RSA-8192 one has about 2.5 kB.
 const LENGTH_MAX: usize = 64 * 1024;
 
+/// PEM labels of requests, today's and an older one.
+const LABELS: [&str; 2] = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
+
 /// Why a request is not acceptable. The first two mean that it is not even one.
 #[derive(Debug, thiserror::Error)]
 pub enum CsrError {
@@ -60,9 +63,13 @@ impl Csr {
         if input.len() > LENGTH_MAX {
             return Err(CsrError::TooLarge);
         }
-        let labels = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
-        let der = super::der_from(input, &labels).ok_or(CsrError::NotDer)?;
+        let der = super::der_from(input, &LABELS).ok_or(CsrError::NotDer)?;
         Self::from_der(der)
+    }
+
+    /// Whether `input` is at least PEM, base64 or DER, or nothing at all; cheap.
+    pub fn may_be(input: &[u8]) -> bool {
+        input.trim_ascii().is_empty() || super::der_from(input, &LABELS).is_some()
     }
 
     /// Reads DER.
