@@ -4,7 +4,9 @@
 use common::clock::Timestamp;
 use common::crypto::KeyError;
 use common::x509::{self, Status, tlv};
-use const_oid::db::rfc5280::{ID_CE_CRL_NUMBER, ID_CE_CRL_REASONS, ID_CE_INVALIDITY_DATE};
+use const_oid::db::rfc5280::{
+    ID_CE_CRL_NUMBER, ID_CE_CRL_REASONS, ID_CE_INVALIDITY_DATE, ID_CE_ISSUING_DISTRIBUTION_POINT,
+};
 use der::Encode;
 use der::asn1::{Ia5String, OctetString, Uint};
 use x509_cert::ext::Extensions;
@@ -152,6 +154,7 @@ fn extensions(issuer: &Issuer, number: i64) -> Result<Extensions, Error> {
     Ok(vec![
         x509::extension::new(false, &authority)?,
         number,
-        x509::extension::new(true, &scope)?,
+        // The type itself is registered under another identifier in this version of its crate.
+        x509::extension::raw(ID_CE_ISSUING_DISTRIBUTION_POINT, true, scope.to_der()?)?,
     ])
 }
