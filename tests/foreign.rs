@@ -15,6 +15,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::clock::Timestamp;
+
+/// A path as an argument.
+pub fn path(path: &Path) -> &str {
+    path.to_str().expect("the paths of tests are plain text")
+}
+
 /// Runs `openssl` and returns what it printed.
 #[track_caller]
 pub fn openssl(args: &[&str]) -> String {
@@ -104,6 +111,51 @@ pub fn openssl_csr(
     let pem = fs::read_to_string(&csr).expect("openssl wrote the request");
     let der = openssl_with_input(&["req", "-outform", "DER"], pem.as_bytes());
     OpensslCsr { key, csr, pem, der }
+}
+
+/// The certificate's subject as RFC 4514 text, by OpenSSL.
+#[track_caller]
+pub fn certificate_subject(pem: &Path) -> String {
+    let printed = read_certificate(pem, &["-subject", "-nameopt", "RFC2253"]);
+    let subject = printed.trim_end().strip_prefix("subject=");
+    subject.expect("openssl printed the subject").to_owned()
+}
+
+/// The certificate's public key in PEM, by OpenSSL.
+#[track_caller]
+pub fn certificate_public_key(pem: &Path) -> String {
+    read_certificate(pem, &["-pubkey"])
+}
+
+/// The first and the last second of the certificate's validity, by OpenSSL.
+#[track_caller]
+pub fn certificate_validity(pem: &Path) -> (Timestamp, Timestamp) {
+    let printed = read_certificate(pem, &["-dates", "-dateopt", "iso_8601"]);
+    let time = |name: &str| {
+        let value = printed.lines().find_map(|line| line.strip_prefix(name));
+        let value = value.map(|value| value.replace(' ', "T").parse());
+        value
+            .expect("openssl printed both")
+            .expect("ISO 8601 is RFC 3339 but for the space")
+    };
+    (time("notBefore="), time("notAfter="))
+}
+
+/// An extension of the certificate in OpenSSL's words on one line, `critical` in front; empty when
+/// it is absent. The name is openssl's: `subjectAltName`.
+#[track_caller]
+pub fn certificate_extension(pem: &Path, name: &str) -> String {
+    let printed = read_certificate(pem, &["-ext", name]);
+    let mut lines = printed.lines();
+    let critical = lines.next().and_then(|line| line.split_once(": "));
+    let critical = critical.map_or("", |(_, critical)| critical);
+    let values: Vec<_> = lines
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    format!("{critical} {}", values.join(", "))
+        .trim()
+        .to_owned()
 }
 
 /// OpenSSL (strictly), GnuTLS and Java accept the certificate.
@@ -236,7 +288,8 @@ pub fn openssl_ocsp(
 
 /// An OCSP request in DER, made by OpenSSL.
 ///
-/// The certificates are asked about in openssl's words: `-cert FILE` or `-serial NUMBER` each.
+/// The certificates are asked about in openssl's words: `-cert FILE` or `-serial NUMBER` each,
+/// and `-issuer FILE` before those of another CA.
 #[track_caller]
 pub fn openssl_ocsp_request(
     issuer_pem: &Path,
@@ -252,7 +305,10 @@ pub fn openssl_ocsp_request(
     openssl.arg("-issuer").arg(issuer_pem);
     for words in asked.chunks(2) {
         // The digest counts for the next certificate only.
-        openssl.arg(format!("-{digest}")).args(words);
+        if words[0] != "-issuer" {
+            openssl.arg(format!("-{digest}"));
+        }
+        openssl.args(words);
     }
     Run::of(&mut openssl).succeeds();
     fs::read(file).expect("openssl wrote the request")
@@ -636,6 +692,13 @@ impl Run {
         let (stdout, stderr) = (self.stdout(), self.stderr());
         panic!("{expectation}\n$ {line}\n{status}\n--- stdout\n{stdout}\n--- stderr\n{stderr}");
     }
+}
+
+#[track_caller]
+fn read_certificate(pem: &Path, options: &[&str]) -> String {
+    let mut openssl = Command::new("openssl");
+    openssl.args(["x509", "-noout"]).args(options);
+    Run::of(openssl.arg("-in").arg(pem)).succeeds().stdout()
 }
 
 fn openssl_verify(ca_pem: &Path) -> Command {

@@ -9,6 +9,7 @@ mod layers;
 mod ocsp;
 mod openapi;
 mod refusals;
+mod renewal;
 mod restart;
 mod revocation;
 mod roles;

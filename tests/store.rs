@@ -1,1 +1,287 @@
-//! To be told.
+//! The stores on both engines: each fact holds for SQLite and for a real PostgreSQL.
+
+mod authority;
+mod certificates;
+mod crls;
+mod database;
+mod idempotency;
+mod journal;
+mod migrations;
+mod requests;
+mod responder;
+mod schema;
+mod statuses;
+mod users;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, OnceLock};
+
+use ca::Authority;
+use ca::config::{Config, CrlConfig};
+use ca::create::{HOST, SIGNING};
+use ca::issue::Linted;
+use ca::issuer::{Issuer, Urls};
+use ca::profile::Profiles;
+use ca::store::authorities;
+use ca::store::certificates::{Origin, intend, record};
+use common::api::ca::Changes;
+use common::clock::{Clock, Timestamp};
+use common::crypto::{KeyEncryptionKey, KeySpec, PrivateKey, Secret};
+use common::db::{self, Connection, Database, Location};
+use common::keystore::{self, KeyStore};
+use common::on;
+use common::x509::{AlternativeName, Certificate, Csr, SerialNumber};
+use diesel::connection::SimpleConnection;
+use diesel::{QueryableByName, RunQueryDsl};
+use tests::foreign::{Postgres, Scratch};
+
+/// Makes two tests of each fact, `sqlite::fact` and `postgres::fact`, on an empty database each.
+macro_rules! on_both_engines {
+    ($($fact:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $fact() {
+                super::$fact(&crate::store::Store::sqlite());
+            })*
+        }
+        mod postgres {
+            $(#[test]
+            fn $fact() {
+                super::$fact(&crate::store::Store::postgres());
+            })*
+        }
+    };
+}
+use on_both_engines;
+
+/// An empty database on one of the engines.
+struct Store {
+    location: Location,
+    _folder: Option<Scratch>,
+}
+
+impl Store {
+    /// A file of its own.
+    fn sqlite() -> Self {
+        let folder = Scratch::new("store");
+        Self {
+            location: Location::Sqlite(folder.file("store.db")),
+            _folder: Some(folder),
+        }
+    }
+
+    /// A database of its own on the one server of all tests.
+    fn postgres() -> Self {
+        static SERVER: OnceLock<Postgres> = OnceLock::new();
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let server = SERVER.get_or_init(Postgres::start);
+        let name = format!("store_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        server.create_database(&name);
+        Self {
+            location: Location::Postgres(server.url(&name)),
+            _folder: None,
+        }
+    }
+
+    /// Opens it as a CA does.
+    fn ca(&self) -> Database {
+        ca::store::open(&self.location).expect("the database opens")
+    }
+}
+
+/// The moment when the CA of these tests came to be.
+const START: Timestamp = Timestamp::from_seconds(1_767_225_600);
+
+/// `seconds` after [`START`].
+fn at(seconds: i64) -> Timestamp {
+    START.plus_seconds(seconds)
+}
+
+/// A serial number that is easy to tell from others.
+fn serial(number: u16) -> SerialNumber {
+    let mut bytes = [0x40; 16];
+    bytes[14..].copy_from_slice(&number.to_be_bytes());
+    SerialNumber::from_bytes(&bytes).expect("it is short enough")
+}
+
+/// Key and certificate of the one CA that issues in these tests.
+struct House {
+    key: Secret,
+    certificate: Certificate,
+}
+
+static HOUSE: LazyLock<House> = LazyLock::new(|| {
+    let folder = Scratch::new("house");
+    let kek = KeyEncryptionKey::generate();
+    let config = Config {
+        key: KeySpec::EcP256,
+        subject: Some("CN=Store Test CA,O=Example".into()),
+        crl: CRL_CONFIG,
+    };
+    let clock = Clock::fixed(START);
+    let authority = ca::create::create(folder.path(), &kek, &config, urls(), clock)
+        .expect("a CA can be made in an empty folder");
+    let keys = KeyStore {
+        folder: folder.path(),
+        kek: &kek,
+    };
+    let (_, key) = keys.key(SIGNING).expect("the CA's key is in its store");
+    House {
+        key,
+        certificate: authority.host().certificate.clone(),
+    }
+});
+
+const CRL_CONFIG: CrlConfig = CrlConfig {
+    on_revocation: true,
+    on_revocation_max: 100_000,
+    validity_hours: 48,
+};
+
+fn urls() -> Urls {
+    Urls::new("http://pki.example", "http://pki.example", HOST)
+}
+
+/// The issuer that lends its key to every authority of these tests.
+fn issuer() -> Issuer {
+    Issuer {
+        id: HOST.into(),
+        certificate: HOUSE.certificate.clone(),
+        key: PrivateKey::from_pkcs8(&HOUSE.key).expect("the key is sound"),
+        urls: urls(),
+    }
+}
+
+/// A new CA in an empty database.
+fn authority(store: &Store, clock: &Clock) -> Authority {
+    write(&store.ca(), |c| {
+        authorities::insert(c, HOST, &HOUSE.certificate, START)?;
+        Ok(db::users::add_groups(c)?)
+    });
+    instance(store, clock)
+}
+
+/// One more process over the database of [`authority`].
+fn instance(store: &Store, clock: &Clock) -> Authority {
+    let profiles = Profiles::shipped().expect("the shipped profiles are sound");
+    Authority::new(store.ca(), issuer(), profiles, CRL_CONFIG, clock.clone())
+        .expect("the database can be read")
+}
+
+/// A certification request for a new key, DER.
+fn csr(subject: &str, names: &[&str]) -> Vec<u8> {
+    let (key, _) = PrivateKey::generate(KeySpec::EcP256).expect("keys can be made");
+    let names: Vec<AlternativeName> = names
+        .iter()
+        .map(|name| name.parse().expect("a name"))
+        .collect();
+    keystore::request(&key, subject, &names).expect("requests can be made")
+}
+
+/// What [`issuer`] would sign for a new key as of `now`, with the validity of `caServerCert`.
+fn linted(subject: &str, names: &[&str], now: Timestamp) -> Linted {
+    let csr = Csr::from_der(csr(subject, names)).expect("our own request is sound");
+    let profiles = Profiles::shipped().expect("the shipped profiles are sound");
+    let profile = profiles.find("caServerCert").expect("it is shipped");
+    let issuer = issuer();
+    let draft = profile.draft(&csr, &issuer, &Changes::default(), now);
+    draft
+        .and_then(|draft| draft.lint(&issuer, now))
+        .expect("the profile accepts it")
+}
+
+/// Somebody who asked for a certificate of `profile`.
+fn origin(profile: &str) -> Origin {
+    Origin {
+        request: None,
+        profile: profile.into(),
+        profile_version: "0123456789abcdef".into(),
+        approved_by: "agent1".into(),
+    }
+}
+
+/// Intends, signs and records a certificate.
+fn issue(database: &Database, linted: &Linted, origin: &Origin, now: Timestamp) -> Certificate {
+    let (linted, origin) = (linted.clone(), origin.clone());
+    write(database, move |c| {
+        let signed = intend(c, &linted, &origin, now)?.sign(&issuer())?;
+        assert!(record(c, &signed)?);
+        Ok(signed.certificate().clone())
+    })
+}
+
+/// Runs a transaction of the CA that has to succeed.
+#[track_caller]
+fn write<T: Send + 'static>(
+    database: &Database,
+    body: impl FnMut(&mut Connection) -> Result<T, ca::Error> + Send + 'static,
+) -> T {
+    database
+        .write("test", body)
+        .expect("the transaction succeeds")
+}
+
+/// Runs queries of the CA that have to succeed.
+#[track_caller]
+fn read<T>(
+    database: &Database,
+    body: impl FnOnce(&mut Connection) -> Result<T, ca::Error>,
+) -> T {
+    database.read(body).expect("the queries succeed")
+}
+
+/// Runs SQL that gives nothing back.
+fn execute(connection: &mut Connection, sql: &str) -> Result<(), ca::Error> {
+    Ok(on!(connection, |c| c.batch_execute(sql))?)
+}
+
+/// The one column `text` of what `sql` gives back.
+fn texts(connection: &mut Connection, sql: &str) -> Result<Vec<String>, ca::Error> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        text: String,
+    }
+    let rows: Vec<Row> = on!(connection, |c| diesel::sql_query(sql).load(c))?;
+    Ok(rows.into_iter().map(|row| row.text).collect())
+}
+
+/// Everything in the database: the rows of each table as text, in the order of their text.
+fn contents(database: &Database) -> BTreeMap<String, Vec<String>> {
+    let mut contents = BTreeMap::new();
+    for (table, columns) in schema::tables(database) {
+        let columns: Vec<String> = columns
+            .iter()
+            .map(|column| {
+                let text = match (column.kind, database.is_shared()) {
+                    ("blob", true) => format!("encode({}, 'hex')", column.name),
+                    ("blob", false) => format!("lower(hex({}))", column.name),
+                    _ => format!("CAST({} AS TEXT)", column.name),
+                };
+                format!("'{}=' || COALESCE({text}, 'NULL')", column.name)
+            })
+            .collect();
+        let columns = columns.join(" || ' ' || ");
+        let sql = format!("SELECT {columns} AS text FROM {table} ORDER BY 1");
+        contents.insert(table, read(database, |c| texts(c, &sql)));
+    }
+    contents
+}
+
+/// The lines of tables that are in `after` and not in `before`, and the other way round: `+` and `-`
+/// before the name of the table.
+fn changes(
+    before: &BTreeMap<String, Vec<String>>,
+    after: &BTreeMap<String, Vec<String>>,
+) -> Vec<(String, String)> {
+    let mut changes = Vec::new();
+    for (sign, one, other) in [('-', before, after), ('+', after, before)] {
+        for (table, rows) in one {
+            for row in rows.iter().filter(|row| !other[table].contains(row)) {
+                changes.push((format!("{sign}{table}"), row.clone()));
+            }
+        }
+    }
+    changes
+}

@@ -1,16 +1,18 @@
 //! A PKI to tell stories about: real processes on free ports, asked with curl.
 
+use std::fmt::Debug;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::foreign::Scratch;
+use crate::foreign::{Scratch, openssl};
 
 /// A program of ours, built beside the test binary by `make test`.
 pub fn program(name: &str) -> PathBuf {
@@ -30,13 +32,19 @@ pub fn program(name: &str) -> PathBuf {
     path
 }
 
-/// A port that nobody listens on now.
+/// A port that nobody listens on now, below those that outgoing connections get: a restart finds
+/// it free again.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
-    listener
-        .local_addr()
-        .expect("a bound socket has an address")
-        .port()
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        // Test runs side by side begin at different places.
+        let place = std::process::id().wrapping_mul(97).wrapping_add(count) % 20_000;
+        let port = u16::try_from(12_000 + place).expect("it is below 32,000");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// One of our programs, running. Killed when dropped.
@@ -46,6 +54,18 @@ pub struct Running {
 }
 
 impl Running {
+    /// Starts `program` and does not wait for anything.
+    pub fn start_at_once(program: &Path, arguments: &[String]) -> Self {
+        let child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("our program can be started");
+        Self { child }
+    }
+
     /// Starts `program` and waits for its `ready` line; gives what follows the word.
     pub fn start(program: &Path, arguments: &[String]) -> (Self, String) {
         let mut child = Command::new(program)
@@ -110,7 +130,7 @@ enum Arrangement {
 #[derive(Debug)]
 pub struct World {
     arrangement: Arrangement,
-    running: Vec<Running>,
+    running: Vec<(&'static str, Running)>,
     arguments: Vec<String>,
     ports: [u16; 5],
     dir: Scratch,
@@ -171,7 +191,6 @@ impl World {
 
     fn start(&mut self) {
         let data = self.data();
-        let path = |service: &str| data.join(service).display().to_string();
         let [https, http, ..] = self.ports;
         match self.arrangement {
             Arrangement::Up => {
@@ -185,22 +204,37 @@ impl World {
                     format!("http://127.0.0.1:{http}"),
                 ]);
                 arguments.extend(self.arguments.iter().cloned());
-                self.running
-                    .push(Running::start(&program("chancery"), &arguments).0);
+                let running = Running::start(&program("chancery"), &arguments).0;
+                self.running.push(("up", running));
             }
             Arrangement::Separate => {
                 for service in ["ca", "kra", "ocsp"] {
-                    let arguments = [
-                        "--log".into(),
-                        "warn".into(),
-                        "--data-dir".into(),
-                        path(service),
-                    ];
                     let program = program(&format!("chancery-{service}"));
-                    self.running.push(Running::start(&program, &arguments).0);
+                    let arguments = self.service_arguments(service);
+                    let running = Running::start(&program, &arguments).0;
+                    self.running.push((service, running));
                 }
             }
         }
+    }
+
+    fn service_arguments(&self, service: &str) -> [String; 4] {
+        let folder = self.data().join(service).display().to_string();
+        ["--log", "warn", "--data-dir", &folder].map(str::to_owned)
+    }
+
+    /// Kills one of the separate services: `ca`, `kra` or `ocsp`.
+    pub fn kill_service(&mut self, service: &str) {
+        let running = self.running.iter().position(|(name, _)| *name == service);
+        let running = running.expect("this service runs on its own");
+        self.running.remove(running).1.kill();
+    }
+
+    /// Starts a killed service again, without waiting until it is ready.
+    pub fn start_service(&mut self, service: &'static str) {
+        let program = program(&format!("chancery-{service}"));
+        let running = Running::start_at_once(&program, &self.service_arguments(service));
+        self.running.push((service, running));
     }
 
     /// Stops with SIGTERM, checks that this is clean, and starts again on the same folder.
@@ -211,14 +245,16 @@ impl World {
 
     /// Stops with SIGTERM and checks that this is clean.
     pub fn stop(&mut self) {
-        for running in self.running.drain(..) {
+        for (_, running) in self.running.drain(..) {
             assert_eq!(running.terminate(), Some(0), "a stop is clean");
         }
     }
 
     /// Kills all processes without warning and starts again on the same folder.
     pub fn crash_and_restart(&mut self) {
-        self.running.drain(..).for_each(Running::kill);
+        self.running
+            .drain(..)
+            .for_each(|(_, running)| running.kill());
         self.start();
     }
 
@@ -244,7 +280,9 @@ impl World {
 
     /// The process of `up`, or of the CA.
     pub fn process(&self) -> &Running {
-        self.running.first().expect("the world runs")
+        let mut running = self.running.iter();
+        let found = running.find(|(name, _)| ["up", "ca"].contains(name));
+        &found.expect("the world runs").1
     }
 
     /// Base URL of `up`, or of the CA.
@@ -296,7 +334,11 @@ impl World {
         };
         Call {
             world: self,
-            arguments: vec!["-X".into(), method.into(), url],
+            arguments: match method {
+                // With -X, curl would wait for a body.
+                "HEAD" => vec!["-I".into(), url],
+                _ => vec!["-X".into(), method.into(), url],
+            },
             body: None,
         }
     }
@@ -365,6 +407,20 @@ impl World {
         path
     }
 
+    /// Decides on a request as `agent`, who has just looked at it.
+    pub fn decide(&self, id: &str, agent: &str, json: &str) -> Answer {
+        let reviewed = self
+            .get(&format!("/pki/request/{id}"))
+            .as_user(agent)
+            .send();
+        let etag = reviewed.header("etag").expect("a request has a tag");
+        self.put(&format!("/pki/request/{id}/status"))
+            .as_user(agent)
+            .header("If-Match", &etag)
+            .json(json)
+            .send()
+    }
+
     /// Saves the CRL in force, DER, and gives its path.
     pub fn save_crl(&self) -> PathBuf {
         let answer = self
@@ -383,6 +439,88 @@ impl World {
             .json(json)
             .send()
     }
+}
+
+/// A JSON string.
+#[track_caller]
+pub fn text(value: &Value) -> &str {
+    let text = value.as_str();
+    text.unwrap_or_else(|| panic!("this should be text: {value}"))
+}
+
+/// What the CA has on record, as far as its lists tell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Requests, newest first.
+    pub requests: Vec<Value>,
+    /// Certificates with their status, newest first.
+    pub certificates: Vec<Value>,
+    /// The status journal, oldest first.
+    pub journal: Vec<Value>,
+}
+
+impl World {
+    /// What the CA has on record now.
+    pub fn record(&self) -> Record {
+        let (agent, service) = (self.credential("agent1"), self.service_credential());
+        let list = |path: &str, pem: &Path| {
+            let answer = self.get(path).with_certificate(pem).send();
+            entries(&answer.with_status(200))
+        };
+        Record {
+            requests: list("/pki/requests?limit=1000", &agent),
+            certificates: list("/pki/certificates?limit=1000", &agent),
+            journal: list("/pki/status-journal", &service),
+        }
+    }
+
+    /// The PEM file of the responder's own credential, opened as an operator would in an emergency.
+    pub fn service_credential(&self) -> PathBuf {
+        let folder = self.data().join("ocsp");
+        let secret = match self.arrangement {
+            Arrangement::Up => self.data().join("secret.key"),
+            Arrangement::Separate => folder.join("secret.key"),
+        };
+        let path = self.dir().join("service.pem");
+        if !path.exists() {
+            let certificate = fs::read_to_string(folder.join("certificates/subsystem.pem"));
+            let key = open_private_key(&folder.join("keys/subsystem.p8"), &secret);
+            let pem = certificate.expect("the responder has a certificate") + &key;
+            fs::write(&path, pem).expect("the scratch folder is writable");
+        }
+        path
+    }
+}
+
+/// Decrypts a private key of ours with openssl; the password is the key-encryption key in hex.
+pub fn open_private_key(key: &Path, secret: &Path) -> String {
+    let secret = fs::read(secret).expect("there is a key-encryption key");
+    let password: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let password = format!("pass:{password}");
+    openssl(&[
+        "pkcs8",
+        "-in",
+        key.to_str().expect("our paths are text"),
+        "-passin",
+        &password,
+    ])
+}
+
+/// The entries of a list.
+pub fn entries(list: &Answer) -> Vec<Value> {
+    let json = list.json();
+    let entries = json["entries"].as_array();
+    entries.expect("a list has entries").clone()
+}
+
+/// Compares what came with what was expected, for all cases of a table together.
+#[track_caller]
+pub fn expect_all<T: PartialEq + Debug>(cases: impl IntoIterator<Item = (String, T, T)>) {
+    let differs = |(case, came, expected): (String, T, T)| {
+        (came != expected).then(|| format!("{case}: {came:?} instead of {expected:?}"))
+    };
+    let wrong: Vec<_> = cases.into_iter().filter_map(differs).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Waits until `holds`, at most `limit`; gives whether it came to hold.
@@ -440,6 +578,20 @@ impl Call<'_> {
 
     /// Calls.
     pub fn send(self) -> Answer {
+        let arguments = self.arguments.clone();
+        let (answer, output) = self.run();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_ne!(answer.status, 0, "curl {arguments:?}: {errors}");
+        answer
+    }
+
+    /// Calls; `None` unless a whole answer comes back.
+    pub fn try_send(self) -> Option<Answer> {
+        let (answer, output) = self.run();
+        output.status.success().then_some(answer)
+    }
+
+    fn run(self) -> (Answer, Output) {
         let file = Scratch::new("call");
         let (headers, body) = (file.file("headers"), file.file("body"));
         let mut curl = Command::new("curl");
@@ -468,18 +620,12 @@ impl Call<'_> {
             .output()
             .expect("curl is there: run tests/install-tools");
         let status = String::from_utf8_lossy(&output.stdout).parse().unwrap_or(0);
-        assert_ne!(
-            status,
-            0,
-            "curl {:?}: {}",
-            self.arguments,
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Answer {
+        let answer = Answer {
             status,
             headers: fs::read_to_string(&headers).unwrap_or_default(),
             body: fs::read(&body).unwrap_or_default(),
-        }
+        };
+        (answer, output)
     }
 }
 
@@ -494,6 +640,13 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// The same answer, after checking its status.
+    #[track_caller]
+    pub fn with_status(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text());
+        self
+    }
+
     /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
@@ -502,6 +655,16 @@ impl Answer {
     /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()))
+    }
+
+    /// The ids of a list's entries.
+    pub fn ids(&self) -> Vec<String> {
+        let body = self.json();
+        let entries = body["entries"].as_array().expect("a list has entries");
+        entries
+            .iter()
+            .map(|entry| text(&entry["id"]).to_owned())
+            .collect()
     }
 
     /// A header of the last response.
@@ -513,6 +676,7 @@ impl Answer {
     }
 
     /// The slug of a problem, after checking that the answer is a well-formed one with this status.
+    #[track_caller]
     pub fn problem(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{}", self.text());
         assert_eq!(

@@ -34,8 +34,11 @@ fn main() -> ExitCode {
         .version(env!("CARGO_PKG_VERSION"))
         .after_help("Example:\n  chancery-ca --data-dir ./chancery-data/ca");
     let settings = [&process::SETTINGS[..], &config::SETTINGS, &PEERS].concat();
-    let flags = process::with_arguments(command, "./chancery-data/ca", &settings).get_matches();
-    process::exit(run(&settings, &flags))
+    let command = process::with_arguments(command, "./chancery-data/ca", &settings);
+    match process::parse(command) {
+        Ok(flags) => process::exit(run(&settings, &flags)),
+        Err(code) => code,
+    }
 }
 
 fn run(known: &[Setting], flags: &clap::ArgMatches) -> Result<(), String> {

@@ -110,10 +110,7 @@ fn done((): ()) -> ExitCode {
 fn main() -> ExitCode {
     let Arguments { service, command } = match arguments() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let _ = error.print();
-            return usage_code(&error);
-        }
+        Err(error) => return usage_code(&error),
     };
     command.run(&service).unwrap_or_else(|error| {
         for line in error.lines() {
@@ -133,12 +130,11 @@ fn arguments() -> Result<Arguments, clap::Error> {
 
 /// Wrong usage is 2, as everywhere; only `ocsp check` means something else by that.
 fn usage_code(error: &clap::Error) -> ExitCode {
-    let wrong = error.exit_code() != 0;
+    let code = common::process::report_usage(error);
     let ocsp = std::env::args_os().any(|argument| argument == OsStr::new("ocsp"));
-    match (wrong, ocsp) {
-        (false, _) => ExitCode::SUCCESS,
-        (true, true) => ExitCode::from(ocsp::FAILED),
-        (true, false) => ExitCode::from(2),
+    match code == ExitCode::from(2) && ocsp {
+        true => ExitCode::from(ocsp::FAILED),
+        false => code,
     }
 }
 

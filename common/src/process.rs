@@ -264,6 +264,35 @@ pub fn check_http_url(key: &str, url: &str) -> Result<(), String> {
     }
 }
 
+/// Parses the command line. Wrong usage becomes one line on stderr and exit code 2; `--help` and
+/// `--version` are printed.
+pub fn parse(command: Command) -> Result<ArgMatches, ExitCode> {
+    command.try_get_matches().map_err(|error| report_usage(&error))
+}
+
+/// Prints what clap has to say, an error as one line.
+pub fn report_usage(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind;
+    let is_help = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    if is_help {
+        let _ = error.print();
+        return match error.exit_code() {
+            0 => ExitCode::SUCCESS,
+            _ => ExitCode::from(2),
+        };
+    }
+    let text = error.to_string();
+    // Some kinds list what is missing on further lines; the hint and the usage come after a blank one.
+    let lines = text.lines().take_while(|line| !line.is_empty()).map(str::trim);
+    eprintln!("{} (--help tells more)", lines.collect::<Vec<_>>().join(" "));
+    ExitCode::from(2)
+}
+
 /// Starts a thread for timed work that goes on as long as the process.
 pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
     std::thread::Builder::new()

@@ -13,8 +13,11 @@ fn main() -> ExitCode {
         .about("Key recovery authority")
         .version(env!("CARGO_PKG_VERSION"))
         .after_help("Example:\n  chancery-kra --data-dir ./chancery-data/kra");
-    let flags = process::with_arguments(command, "./chancery-data/kra", &SETTINGS).get_matches();
-    process::exit(run(&flags))
+    let command = process::with_arguments(command, "./chancery-data/kra", &SETTINGS);
+    match process::parse(command) {
+        Ok(flags) => process::exit(run(&flags)),
+        Err(code) => code,
+    }
 }
 
 fn run(flags: &clap::ArgMatches) -> Result<(), String> {

@@ -27,8 +27,11 @@ fn main() -> ExitCode {
         .version(env!("CARGO_PKG_VERSION"))
         .after_help("Example:\n  chancery-ocsp --data-dir ./chancery-data/ocsp --ca-url https://ca.example:8443");
     let settings = all_settings();
-    let flags = process::with_arguments(command, "./chancery-data/ocsp", &settings).get_matches();
-    process::exit(run(&settings, &flags))
+    let command = process::with_arguments(command, "./chancery-data/ocsp", &settings);
+    match process::parse(command) {
+        Ok(flags) => process::exit(run(&settings, &flags)),
+        Err(code) => code,
+    }
 }
 
 fn all_settings() -> Vec<Setting> {
