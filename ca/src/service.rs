@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use client::Endpoint;
 use common::http::{Problem, Work, site};
-use common::identity::{Caller, Evidence};
+use common::identity::{Caller, Evidence, Rule};
 use tokio::sync::watch;
 
 use crate::http::access::Operation;
@@ -82,10 +82,15 @@ impl Ca {
     /// The service as part of a site.
     pub fn role(&self) -> site::Role {
         let authority = Arc::clone(&self.authority);
+        let judging = Arc::clone(&self.authority);
         site::Role {
             name: "ca",
             openapi: http::openapi::document(),
             readiness: Arc::new(move || authority.readiness()),
+            judge: Arc::new(move |evidence| {
+                let admitted = judging.admit(evidence, Rule::Anyone);
+                admitted.map(|_| ()).map_err(Problem::from)
+            }),
             links: vec![
                 ("profiles", "/pki/profiles"),
                 ("requests", "/pki/requests"),

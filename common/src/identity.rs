@@ -92,6 +92,15 @@ pub struct PeerCertificate {
     pub trusted: Result<(), String>,
 }
 
+impl PeerCertificate {
+    /// `Err` when the certificate does not hold by itself.
+    pub fn denied(&self) -> Result<(), Denied> {
+        self.trusted
+            .clone()
+            .map_err(|why| Denied::certificate(&why))
+    }
+}
+
 /// What a request brings to prove who sends it.
 #[derive(Clone, Debug)]
 pub struct Evidence {
@@ -126,6 +135,13 @@ pub enum Denied {
         /// The groups that may.
         groups: String,
     },
+}
+
+impl Denied {
+    /// The client certificate does not hold.
+    pub fn certificate(why: &str) -> Self {
+        Self::Unauthenticated(format!("the client certificate {why}"))
+    }
 }
 
 impl Caller {
@@ -236,11 +252,9 @@ fn identify<E: From<Denied> + From<Error>>(
             groups: BTreeSet::new(),
         });
     };
-    let unauthenticated =
-        |why: String| Denied::Unauthenticated(format!("the client certificate {why}"));
-    peer.trusted.clone().map_err(unauthenticated)?;
+    peer.denied()?;
     if is_revoked(connection, &peer.certificate)? {
-        return Err(unauthenticated("is revoked or on hold".into()).into());
+        return Err(Denied::certificate("is revoked or on hold").into());
     }
     let found = users::by_key(connection, &peer.certificate.public_key().spki_sha256())?;
     let (actor, user, groups) = match found {

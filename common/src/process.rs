@@ -267,7 +267,9 @@ pub fn check_http_url(key: &str, url: &str) -> Result<(), String> {
 /// Parses the command line. Wrong usage becomes one line on stderr and exit code 2; `--help` and
 /// `--version` are printed.
 pub fn parse(command: Command) -> Result<ArgMatches, ExitCode> {
-    command.try_get_matches().map_err(|error| report_usage(&error))
+    command
+        .try_get_matches()
+        .map_err(|error| report_usage(&error))
 }
 
 /// Prints what clap has to say, an error as one line.
@@ -288,8 +290,14 @@ pub fn report_usage(error: &clap::Error) -> ExitCode {
     }
     let text = error.to_string();
     // Some kinds list what is missing on further lines; the hint and the usage come after a blank one.
-    let lines = text.lines().take_while(|line| !line.is_empty()).map(str::trim);
-    eprintln!("{} (--help tells more)", lines.collect::<Vec<_>>().join(" "));
+    let lines = text
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .map(str::trim);
+    eprintln!(
+        "{} (--help tells more)",
+        lines.collect::<Vec<_>>().join(" ")
+    );
     ExitCode::from(2)
 }
 

@@ -58,6 +58,14 @@ impl From<Error> for Problem {
     }
 }
 
+impl State {
+    fn admit(&self, evidence: &Evidence, rule: Rule) -> Result<Caller, Error> {
+        // Revocation of callers' certificates comes with the journal, when there is what to protect.
+        self.database
+            .read(|c| authorize(c, evidence.clone(), rule, |_, _| Ok(false)))
+    }
+}
+
 impl Kra {
     /// Opens the KRA in `folder`.
     pub fn open(folder: &Path, kek: &KeyEncryptionKey, clock: Clock) -> Result<Self, String> {
@@ -78,18 +86,14 @@ impl Kra {
     /// Finds out on a blocking thread who calls, and whether `rule` lets them in.
     pub async fn admit(&self, evidence: Evidence, rule: Rule) -> Result<Caller, Problem> {
         let state = Arc::clone(&self.0);
-        let admitted = self.0.work.run(move || {
-            // Revocation of callers' certificates comes with the journal, when there is what to protect.
-            state
-                .database
-                .read(|c| authorize::<Error>(c, evidence, rule, |_, _| Ok(false)))
-        });
+        let admitted = self.0.work.run(move || state.admit(&evidence, rule));
         Ok(admitted.await??)
     }
 
     /// The service as part of a site.
     pub fn role(&self) -> site::Role {
         let state = Arc::clone(&self.0);
+        let judging = Arc::clone(&self.0);
         site::Role {
             name: "kra",
             openapi: http::openapi::document(),
@@ -99,6 +103,10 @@ impl Kra {
                     .then(|| "the transport certificate has expired".to_owned())
                     .into_iter()
                     .collect()
+            }),
+            judge: Arc::new(move |evidence| {
+                judging.admit(&evidence, Rule::Anyone)?;
+                Ok(())
             }),
             links: vec![("transport", "/pki/config/kra/cert/transport")],
         }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use common::http::{Work, site};
+use common::http::{Problem, Work, site};
+use common::identity::{Denied, Evidence};
 use common::process::spawn;
+use common::x509::Status;
 
 use crate::{Responder, http};
 
@@ -49,11 +51,25 @@ impl Ocsp {
     /// The service as part of a site.
     pub fn role(&self) -> site::Role {
         let responder = Arc::clone(&self.responder);
+        let judging = Arc::clone(&self.responder);
         site::Role {
             name: "ocsp",
             openapi: http::openapi::document(),
             readiness: Arc::new(move || responder.readiness()),
+            judge: Arc::new(move |evidence| judge(&judging, &evidence)),
             links: vec![("ocsp", "/ocsp")],
         }
+    }
+}
+
+/// The statuses that are told to the world hold for our own callers, too.
+fn judge(responder: &Responder, evidence: &Evidence) -> Result<(), Problem> {
+    let Some(peer) = &evidence.certificate else {
+        return Ok(());
+    };
+    let known = responder.feed().statuses().find(&peer.certificate.serial());
+    match known.is_none_or(|known| known.status == Status::Valid) {
+        true => Ok(()),
+        false => Err((&Denied::certificate("is revoked or on hold")).into()),
     }
 }

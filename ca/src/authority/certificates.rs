@@ -76,9 +76,15 @@ impl Authority {
         after: Option<(i64, Vec<u8>)>,
         limit: i64,
     ) -> Result<Vec<Listed>, Error> {
+        let texts = [
+            ("subject", &filter.subject),
+            ("issuer", &filter.issuer),
+            ("profile", &filter.profile),
+        ];
+        super::check_texts(&texts)?;
         let now = self.clock.now();
         self.database
-            .read(|c| certificates::list(c, filter, now, after, limit))
+            .read(|c| certificates::list(c, filter, now, after.clone(), limit))
     }
 
     /// Revokes, holds or releases a certificate. Agents may; for CA certificates only administrators.

@@ -49,35 +49,38 @@ impl Authority {
         &self.crl_wake
     }
 
-    /// Makes a new CRL now.
+    /// Makes a new CRL now; when the last one was made within the same second, a moment later, since
+    /// time must neither stand still nor run ahead between two of them.
     pub fn make_crl(&self, caller: &Caller) -> Result<Arc<Crl>, Error> {
+        let _one_at_a_time = self
+            .crl_making
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let host = self.host.id.clone();
         let previous = self.current_crl();
+        let not_before = previous.as_ref().map_or(Timestamp::from_micros(0), |crl| {
+            crl.this_update.plus_seconds(1)
+        });
+        std::thread::sleep(
+            not_before
+                .since(self.clock.now())
+                .min(Duration::from_secs(1)),
+        );
         // An entry leaves after its certificate ended and one more CRL said so (RFC 5280 §3.3).
-        let since = previous
-            .as_ref()
-            .map_or(Timestamp::from_micros(0), |crl| crl.this_update);
+        let since = previous.map_or(Timestamp::from_micros(0), |crl| crl.this_update);
         let number = self.database.write("reserve CRL number", move |c| {
             authorities::next_crl_number(c, &host)
         })?;
         let revoked = self
             .database
             .read(|c| statuses::not_valid(c, &self.host.id, since))?;
-        // Time must not go back, nor stand still, between one CRL and the next.
-        let not_before = previous.map_or(Timestamp::from_micros(0), |crl| {
-            crl.this_update.plus_seconds(1)
-        });
         let this_update = self.clock.now().whole_seconds().max(not_before);
         let next_update = this_update.plus_seconds(self.crl_config.validity_hours * 3_600);
         let crl = crl::sign(&self.host, number, &revoked, this_update, next_update)?;
-        let event = Event::by(
-            caller,
-            self.clock.now(),
-            "FULL_CRL_GENERATION",
-            format!("crl/{}", self.host.id),
-        )
-        .with("number", number.to_string())
-        .with("entries", crl.entries.to_string());
+        let object = format!("crl/{}", self.host.id);
+        let event = Event::by(caller, self.clock.now(), "FULL_CRL_GENERATION", object)
+            .with("number", number.to_string())
+            .with("entries", crl.entries.to_string());
         let row = crl.clone();
         self.database.write("record CRL", move |c| {
             crls::insert(c, &row)?;
@@ -123,14 +126,6 @@ impl Authority {
             let changed = self.crl_wake.wait(wait) && self.follows_changes();
             if !changed && self.clock.now() < due {
                 continue;
-            }
-            if let Some(crl) = self.current_crl() {
-                std::thread::sleep(
-                    crl.this_update
-                        .plus_seconds(1)
-                        .since(self.clock.now())
-                        .min(Duration::from_secs(1)),
-                );
             }
             if let Err(error) = self.make_crl(&system) {
                 tracing::error!(%error, "no CRL could be made");

@@ -66,6 +66,7 @@ impl Authority {
                 format!("there is no authority `{authority}`"),
             ));
         }
+        check_requestor(submission.requestor.as_ref())?;
         let csr = Csr::parse(&submission.csr)?;
         refuse_revocation_proof(&csr)?;
         let now = self.clock.now();
@@ -111,8 +112,14 @@ impl Authority {
         after: Option<(i64, String)>,
         limit: i64,
     ) -> Result<Vec<Request>, Error> {
+        let texts = [
+            ("profile", &filter.profile),
+            ("requestor", &filter.requestor),
+            ("assigned_to", &filter.assigned_to),
+        ];
+        super::check_texts(&texts)?;
         self.database
-            .read(|c| requests::list(c, filter, after, limit))
+            .read(|c| requests::list(c, filter, after.clone(), limit))
     }
 
     /// An agent's decision on what was reviewed under the tag in `if_match`.
@@ -395,6 +402,29 @@ fn issues_at_once(profile: &Profile, caller: &Caller) -> bool {
         Approval::AgentOrService => caller.is_system() || caller.is_in(Group::SubsystemGroup),
         Approval::Agent => caller.is_system(),
     }
+}
+
+/// What people call themselves is one line of text of bounded length.
+fn check_requestor(requestor: Option<&Requestor>) -> Result<(), Error> {
+    let Some(Requestor { name, email, phone }) = requestor else {
+        return Ok(());
+    };
+    for (field, value) in [("name", name), ("email", email), ("phone", phone)] {
+        let field = format!("requestor.{field}");
+        if value
+            .as_ref()
+            .is_some_and(|value| value.chars().count() > 255)
+        {
+            return Err(Error::field(&field, "length", "at most 255 characters"));
+        }
+        if value
+            .as_ref()
+            .is_some_and(|value| value.chars().any(char::is_control))
+        {
+            return Err(Error::field(&field, "syntax", "no control characters"));
+        }
+    }
+    Ok(())
 }
 
 /// A PKCS#10 with the subject `CN=revoke:…` proves a key to revoke its certificate. It is made to be

@@ -82,6 +82,10 @@ impl Authority {
     fn finish(&self, caller: &Caller, intent: Intent, approved: Request) -> Result<Request, Error> {
         let now = self.clock.now();
         let id = approved.id;
+        if matches!(approved.state, State::Complete(_)) {
+            // Another process finished the same intent in between.
+            return Ok(approved);
+        }
         let signed = intent.sign(&self.host)?;
         let complete = approved
             .complete(now)

@@ -6,7 +6,7 @@ mod enrollment;
 mod issuance;
 mod journal;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwapOption;
 use common::clock::Clock;
@@ -37,6 +37,8 @@ pub struct Authority {
     crl_config: CrlConfig,
     /// The CRL in force.
     crl: ArcSwapOption<Crl>,
+    /// Held while a CRL is made.
+    crl_making: Mutex<()>,
     /// Wakes the builder of CRLs.
     crl_wake: Wake,
     /// Wakes the followers of the journal.
@@ -60,6 +62,7 @@ impl Authority {
             clock,
             crl_config,
             crl: ArcSwapOption::from_pointee(crl),
+            crl_making: Mutex::default(),
             crl_wake: Wake::default(),
             news: News::default(),
         })
@@ -75,7 +78,7 @@ impl Authority {
     /// Finds out who calls and whether `rule` lets them in.
     pub fn admit(&self, evidence: Evidence, rule: Rule) -> Result<Caller, Error> {
         self.database
-            .read(|connection| authorize(connection, evidence, rule, is_revoked))
+            .read(|connection| authorize(connection, evidence.clone(), rule, is_revoked))
     }
 
     /// The first authority.
@@ -127,5 +130,14 @@ fn is_revoked(connection: &mut Connection, certificate: &Certificate) -> Result<
         Ok(known) => Ok(known.status != Status::Valid),
         Err(Error::NotFound(_)) => Ok(true),
         Err(error) => Err(error),
+    }
+}
+
+/// Refuses what no record can contain, and PostgreSQL cannot even be asked for.
+fn check_texts(texts: &[(&str, &Option<String>)]) -> Result<(), Error> {
+    let nul = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains('\0'));
+    match texts.iter().find(|(_, text)| nul(text)) {
+        Some((field, _)) => Err(Error::field(field, "syntax", "no zero characters")),
+        None => Ok(()),
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use actix_web::http::header::{HttpDate, LAST_MODIFIED};
 use actix_web::web::{self, Path};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpRequest, HttpResponse};
 use common::api::ca;
-use common::http::conditional::{is_not_modified, not_modified};
+use common::http::conditional::is_not_modified;
 use common::http::{Problem, Query, negotiate};
 use common::identity::Evidence;
 use serde::Deserialize;
@@ -56,10 +56,7 @@ pub(super) async fn show(
         ca.run(evidence, Operation::ShowCrl, |_, _| Ok(())).await?;
     }
     let crl = in_force(&ca)?;
-    if is_not_modified(&request, &crl.etag()) {
-        return Ok(not_modified(&crl.etag()));
-    }
-    Ok(respond(&mut HttpResponse::Ok(), &ca, &crl, media_type))
+    Ok(respond(&request, &ca, &crl, media_type))
 }
 
 /// Makes a new CRL now.
@@ -81,12 +78,7 @@ pub(super) async fn make(
             authority.make_crl(caller)
         })
         .await?;
-    Ok(respond(
-        &mut HttpResponse::Ok(),
-        &ca,
-        &crl,
-        "application/json",
-    ))
+    Ok(HttpResponse::Ok().json(describe(&crl)))
 }
 
 /// `/crl/{authority}.crl`: always DER.
@@ -100,15 +92,7 @@ pub(super) async fn plain(
         return Err(Problem::not_found("CRL"));
     }
     let crl = in_force(&ca)?;
-    if is_not_modified(&request, &crl.etag()) {
-        return Ok(not_modified(&crl.etag()));
-    }
-    Ok(respond(
-        &mut HttpResponse::Ok(),
-        &ca,
-        &crl,
-        "application/pkix-crl",
-    ))
+    Ok(respond(&request, &ca, &crl, "application/pkix-crl"))
 }
 
 fn check(ca: &Ca, query: &CrlQuery) -> Result<(), Problem> {
@@ -135,36 +119,42 @@ fn in_force(ca: &Ca) -> Result<Arc<Crl>, Problem> {
     crl.ok_or_else(|| Problem::unavailable("there is no current CRL"))
 }
 
-fn respond(
-    response: &mut HttpResponseBuilder,
-    ca: &Ca,
-    crl: &Crl,
-    media_type: &'static str,
-) -> HttpResponse {
+fn respond(request: &HttpRequest, ca: &Ca, crl: &Crl, media_type: &'static str) -> HttpResponse {
     let now = ca.authority().clock().now();
     // Revocations come at any time, so caches ask again after a minute; a 304 is cheap.
     let max_age = crl.next_update.since(now).as_secs().min(60);
-    let made = std::time::UNIX_EPOCH
-        + crl
-            .this_update
-            .since(common::clock::Timestamp::from_micros(0));
+    let made = crl
+        .this_update
+        .since(common::clock::Timestamp::from_micros(0));
+    let unchanged = is_not_modified(request, &crl.etag());
+    let mut response = match unchanged {
+        true => HttpResponse::NotModified(),
+        false => HttpResponse::Ok(),
+    };
     response
         .insert_header(("etag", crl.etag()))
-        .insert_header((LAST_MODIFIED, HttpDate::from(made)))
+        .insert_header((LAST_MODIFIED, HttpDate::from(std::time::UNIX_EPOCH + made)))
         .insert_header(("cache-control", format!("public, max-age={max_age}")))
         .insert_header(("vary", "accept"));
+    if unchanged {
+        return response.finish();
+    }
     match media_type {
         "application/x-pem-file" => response.content_type(media_type).body(pem(crl)),
         "application/pkix-crl" => response.content_type(media_type).body(crl.der.clone()),
-        _ => response.json(ca::Crl {
-            authority: crl.authority.clone(),
-            kind: "full".into(),
-            number: crl.number.to_string(),
-            this_update: crl.this_update,
-            next_update: crl.next_update,
-            entries_count: u64::try_from(crl.entries).unwrap_or(0),
-            pem: pem(crl),
-        }),
+        _ => response.json(describe(crl)),
+    }
+}
+
+fn describe(crl: &Crl) -> ca::Crl {
+    ca::Crl {
+        authority: crl.authority.clone(),
+        kind: "full".into(),
+        number: crl.number.to_string(),
+        this_update: crl.this_update,
+        next_update: crl.next_update,
+        entries_count: u64::try_from(crl.entries).unwrap_or(0),
+        pem: pem(crl),
     }
 }
 

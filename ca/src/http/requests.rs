@@ -344,22 +344,6 @@ fn from_json(profile: String, body: SubmitRequest) -> Result<Submission, Problem
         email: given.email.or_else(|| inputs.remove("requestor_email")),
         phone: given.phone.or_else(|| inputs.remove("requestor_phone")),
     };
-    for (field, value) in [
-        ("name", &requestor.name),
-        ("email", &requestor.email),
-        ("phone", &requestor.phone),
-    ] {
-        if value
-            .as_ref()
-            .is_some_and(|value| value.chars().count() > 255)
-        {
-            return Err(Problem::field(
-                &format!("requestor.{field}"),
-                "length",
-                "at most 255 characters",
-            ));
-        }
-    }
     Ok(Submission {
         profile,
         csr: csr.into_bytes(),

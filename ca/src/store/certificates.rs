@@ -5,17 +5,11 @@ use common::db::Connection;
 use common::on;
 use common::x509::{Certificate, SerialNumber, Status};
 use diesel::prelude::*;
-use diesel::sql_types::Text;
 use uuid::Uuid;
 
 use super::schema::{certificate_names, certificates, statuses};
 use crate::Error;
 use crate::issue::{Intent, Linted, Signed};
-
-diesel::define_sql_function! {
-    /// Lower case, for searches in any case.
-    fn lower(text: Text) -> Text;
-}
 
 /// Who asked for and who allowed a certificate.
 #[derive(Clone, Debug)]
@@ -53,6 +47,8 @@ pub fn intend(
         certificates::profile_version.eq(&origin.profile_version),
         certificates::approved_by.eq(&origin.approved_by),
         certificates::subject.eq(linted.subject()),
+        // Engines differ in what they take for the lower case of a letter; we make it ourselves.
+        certificates::subject_lower.eq(linted.subject().to_lowercase()),
         certificates::issuer.eq(linted.issuer()),
         certificates::spki_sha256.eq(linted.spki_sha256().as_slice()),
         certificates::not_before.eq(linted.not_before().micros()),
@@ -278,7 +274,7 @@ pub fn list(
             .into_boxed();
         if let Some(part) = &filter.subject {
             let pattern = format!("%{}%", escape_like(&part.to_lowercase()));
-            query = query.filter(lower(certificates::subject).like(pattern).escape('!'));
+            query = query.filter(certificates::subject_lower.like(pattern).escape('!'));
         }
         for name in &filter.names {
             let named = certificate_names::table

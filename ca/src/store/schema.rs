@@ -54,6 +54,7 @@ diesel::table! {
         profile_version -> Text,
         approved_by -> Text,
         subject -> Text,
+        subject_lower -> Text,
         issuer -> Text,
         spki_sha256 -> Binary,
         not_before -> BigInt,

@@ -170,7 +170,11 @@ pub struct SubmitRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<BTreeMap<String, String>>,
     /// Who asks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::object::optional"
+    )]
     pub requestor: Option<Requestor>,
     /// The issuing authority; `host` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -306,7 +310,7 @@ pub struct Changes {
 
 /// `PUT /pki/request/{rid}/status`: an agent's decision.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
-#[serde(tag = "status", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "status", rename_all = "snake_case", try_from = "DecisionFields")]
 pub enum Decision {
     /// Issue it.
     Approved {
@@ -341,6 +345,49 @@ pub enum Decision {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
     },
+}
+
+/// All fields of a [`Decision`] side by side, so that a wrong one is named by its path.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DecisionFields {
+    status: DecisionName,
+    #[serde(default, deserialize_with = "super::object::optional")]
+    changes: Option<Changes>,
+    #[serde(default)]
+    note: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum DecisionName {
+    Approved,
+    Rejected,
+    Canceled,
+    Assigned,
+    Unassigned,
+}
+
+impl TryFrom<DecisionFields> for Decision {
+    type Error = &'static str;
+
+    fn try_from(fields: DecisionFields) -> Result<Self, Self::Error> {
+        let DecisionFields {
+            status,
+            changes,
+            note,
+        } = fields;
+        if changes.is_some() && !matches!(status, DecisionName::Approved) {
+            return Err("unknown field `changes`: only an approval has changes");
+        }
+        Ok(match status {
+            DecisionName::Approved => Self::Approved { changes, note },
+            DecisionName::Rejected => Self::Rejected { note },
+            DecisionName::Canceled => Self::Canceled { note },
+            DecisionName::Assigned => Self::Assigned { note },
+            DecisionName::Unassigned => Self::Unassigned { note },
+        })
+    }
 }
 
 /// A certificate on record. The last two fields are for agents only.
@@ -443,7 +490,11 @@ pub struct CertificateStatus {
 
 /// `PUT /pki/certificate/{serial}/status`.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
-#[serde(tag = "status", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(
+    tag = "status",
+    rename_all = "snake_case",
+    try_from = "StatusChangeFields"
+)]
 pub enum StatusChange {
     /// For good.
     Revoked {
@@ -470,6 +521,53 @@ pub enum StatusChange {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
     },
+}
+
+/// All fields of a [`StatusChange`] side by side, so that a wrong one is named by its path.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StatusChangeFields {
+    status: StatusChangeName,
+    #[serde(default)]
+    reason: Option<String>,
+    #[serde(default)]
+    invalidity_date: Option<Timestamp>,
+    #[serde(default)]
+    note: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StatusChangeName {
+    Revoked,
+    OnHold,
+    Valid,
+}
+
+impl TryFrom<StatusChangeFields> for StatusChange {
+    type Error = &'static str;
+
+    fn try_from(fields: StatusChangeFields) -> Result<Self, Self::Error> {
+        let StatusChangeFields {
+            status,
+            reason,
+            invalidity_date,
+            note,
+        } = fields;
+        match status {
+            StatusChangeName::Revoked => Ok(Self::Revoked {
+                reason,
+                invalidity_date,
+                note,
+            }),
+            _ if reason.is_some() => Err("unknown field `reason`: only a revocation has a reason"),
+            _ if invalidity_date.is_some() => {
+                Err("unknown field `invalidity_date`: only a revocation has an invalidity date")
+            }
+            StatusChangeName::OnHold => Ok(Self::OnHold { note }),
+            StatusChangeName::Valid => Ok(Self::Valid { note }),
+        }
+    }
 }
 
 /// A certificate revocation list in JSON.

@@ -4,6 +4,7 @@
 
 pub mod ca;
 pub mod kra;
+pub mod object;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

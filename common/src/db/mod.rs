@@ -93,8 +93,21 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the server closed the connection, as it does when it stops.
+    fn is_disconnection(&self) -> bool {
+        let Self::Query(QueryError::DatabaseError(kind, info)) = self else {
+            return false;
+        };
+        let closed = ["terminating connection", "connection closed"];
+        matches!(kind, DatabaseErrorKind::ClosedConnection)
+            || closed.iter().any(|text| info.message().contains(text))
+    }
+
     /// Whether the same transaction may succeed when run again.
     fn is_passing(&self) -> bool {
+        if matches!(self, Self::Connect(_)) {
+            return true;
+        }
         let Self::Query(QueryError::DatabaseError(kind, info)) = self else {
             return false;
         };
@@ -143,7 +156,13 @@ impl Database {
                 })
             }
             Location::Postgres(url) => {
-                migrate(&mut connect_postgres(url)?, schema.postgres)?;
+                let mut migrating = connect_postgres(url)?;
+                // Instances that start together migrate one after the other; the lock goes with the
+                // connection.
+                migrating
+                    .batch_execute("SELECT pg_advisory_lock(hashtext('chancery migrations'))")?;
+                migrate(&mut migrating, schema.postgres)?;
+                drop(migrating);
                 let url = url.clone();
                 let connect = move || Ok(Connection::Postgres(Box::new(connect_postgres(&url)?)));
                 Ok(Self {
@@ -159,17 +178,29 @@ impl Database {
         self.writer.is_none()
     }
 
-    /// Runs queries that change nothing.
+    /// Runs queries that change nothing. `body` runs again when its connection turns out to be dead.
     pub fn read<T, E: Failure>(
         &self,
-        body: impl FnOnce(&mut Connection) -> Result<T, E>,
+        mut body: impl FnMut(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut lease = self.readers.lease()?;
-        let result = body(lease.connection());
-        if result.is_ok() {
-            lease.keep();
+        let mut attempt = 0;
+        loop {
+            let mut lease = self.readers.lease()?;
+            let result = body(lease.connection());
+            let Err(error) = &result else {
+                lease.keep();
+                return result;
+            };
+            attempt += 1;
+            let dead = error.database().is_some_and(Error::is_disconnection);
+            if !dead || attempt > RETRIES_MAX {
+                // Most errors are findings ("no such request"); a connection in doubt is closed.
+                if error.database().is_none() {
+                    lease.keep();
+                }
+                return result;
+            }
         }
-        result
     }
 
     /// Runs `body` in a transaction and returns after the commit is durable. An `Err` rolls back.
@@ -215,11 +246,13 @@ fn transaction<T, E: Failure>(
     connection: &mut Connection,
     body: &mut impl FnMut(&mut Connection) -> Result<T, E>,
 ) -> Result<T, E> {
-    connection.execute("BEGIN")?;
+    // Nothing was done on a connection that died while it lay idle, so another one may be tried.
+    connection
+        .execute("BEGIN")
+        .map_err(|e| Error::Connect(e.to_string()))?;
     match body(connection) {
         Ok(value) => {
-            let committed = connection.execute("COMMIT");
-            committed.map_err(|e| E::from(Error::Commit(e.to_string())))?;
+            connection.execute("COMMIT")?;
             Ok(value)
         }
         Err(error) => {

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::Problem;
 use super::conventions::payload_too_large;
+use crate::api::object::Object;
 
 /// Largest JSON body, bytes.
 pub const JSON_MAX: usize = 1024 * 1024;
@@ -88,13 +89,13 @@ impl Body {
             return Err(unsupported("application/json"));
         }
         let mut json = serde_json::Deserializer::from_slice(&self.bytes);
-        let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let parsed: Object<T> = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let path = error.path().to_string();
             explain(&path, error.into_inner())
         })?;
         json.end()
             .map_err(|e| Problem::bad_request(format!("the body is not JSON: {e}")))?;
-        Ok(parsed)
+        Ok(parsed.0)
     }
 }
 
@@ -139,18 +140,23 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
     type Future = std::future::Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let parsed = actix_web::web::Query::<T>::from_query(request.query_string());
-        std::future::ready(match parsed {
-            Ok(query) => Ok(Self(query.into_inner())),
-            Err(error) => Err(explain_query(&error.to_string())),
-        })
+        let pairs = form_urlencoded::parse(request.query_string().as_bytes());
+        let query = serde_urlencoded::Deserializer::new(pairs);
+        let parsed = serde_path_to_error::deserialize(query);
+        std::future::ready(parsed.map(Self).map_err(|error| {
+            let path = error.path().to_string();
+            explain_query(&path, &error.into_inner().to_string())
+        }))
     }
 }
 
-fn explain_query(error: &str) -> Problem {
-    let message = error.rsplit("error: ").next().unwrap_or(error);
-    let field = message.split('`').nth(1).unwrap_or("query");
-    let rule = match message.contains("unknown field") {
+fn explain_query(path: &str, message: &str) -> Problem {
+    let quoted = message.split('`').nth(1);
+    let field = match path {
+        "." => quoted.unwrap_or("query"),
+        path => path,
+    };
+    let rule = match message.starts_with("unknown field") {
         true => "unknown-filter",
         false => "type",
     };

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HOST, HeaderName, HeaderValue, ORIGIN};
+use actix_web::http::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue, ORIGIN};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, web};
@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::problem::{self, Problem};
 use super::site::Site;
 use crate::entropy;
+use crate::identity::{Denied, PeerCertificate};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -96,6 +97,9 @@ fn refusal(request: &ServiceRequest) -> Option<Problem> {
         let problem = Problem::new(status, "unknown-host", "Unknown host");
         return Some(problem.detail("this service does not answer to that host name"));
     }
+    if let Some(problem) = bad_credential(request) {
+        return Some(problem);
+    }
     let changing = !matches!(
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS
@@ -105,6 +109,17 @@ fn refusal(request: &ServiceRequest) -> Option<Problem> {
         return Some(problem.detail("changes are only taken from pages of this service"));
     }
     None
+}
+
+/// A credential that does not hold is refused even where none is needed.
+fn bad_credential(request: &ServiceRequest) -> Option<Problem> {
+    if request.headers().contains_key(AUTHORIZATION) {
+        let why = "this service knows its callers by their client certificate only";
+        return Some((&Denied::Unauthenticated(why.into())).into());
+    }
+    let peer = request.request().conn_data::<PeerCertificate>()?;
+    let denied = peer.denied().err()?;
+    Some((&denied).into())
 }
 
 /// The host that the client itself named; what proxies say in `Forwarded` proves nothing.

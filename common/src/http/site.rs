@@ -16,6 +16,9 @@ use crate::telemetry;
 /// Says what keeps a service from serving; empty when nothing does.
 pub type Readiness = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 
+/// Judges the credential of a caller, on a blocking thread.
+pub type Judge = Arc<dyn Fn(Evidence) -> Result<(), Problem> + Send + Sync>;
+
 /// One service behind the address.
 #[derive(Clone)]
 pub struct Role {
@@ -25,6 +28,8 @@ pub struct Role {
     pub openapi: OpenApi,
     /// What is missing.
     pub readiness: Readiness,
+    /// Who is nobody to it.
+    pub judge: Judge,
     /// Named links for `/pki/info`.
     pub links: Vec<(&'static str, &'static str)>,
 }
@@ -77,6 +82,20 @@ impl Site {
                 .any(|known| known.eq_ignore_ascii_case(bare))
     }
 
+    /// 401 for a client certificate that one of the services knows to be revoked.
+    async fn judge(&self, evidence: &Evidence) -> Result<(), Problem> {
+        if evidence.certificate.is_none() {
+            return Ok(());
+        }
+        let (roles, evidence) = (self.roles.clone(), evidence.clone());
+        let judged = self.work.run(move || {
+            roles
+                .iter()
+                .try_for_each(|role| (role.judge)(evidence.clone()))
+        });
+        judged.await?
+    }
+
     fn missing(&self) -> Vec<String> {
         let role = |role: &Role| {
             let reasons = (role.readiness)();
@@ -127,26 +146,28 @@ pub fn plain_routes(config: &mut web::ServiceConfig) {
 
 /// The product, its version, the services here and where to go.
 #[utoipa::path(get, path = "/pki/info", tag = "service", responses((status = 200, body = Info)))]
-pub async fn info(site: web::Data<Site>) -> web::Json<Info> {
+pub async fn info(site: web::Data<Site>, evidence: Evidence) -> Result<web::Json<Info>, Problem> {
+    site.judge(&evidence).await?;
     let links = site.roles.iter().flat_map(|role| role.links.iter());
     let links: BTreeMap<String, String> = links
         .map(|(name, link)| ((*name).to_owned(), (*link).to_owned()))
         .collect();
-    web::Json(Info {
+    Ok(web::Json(Info {
         product: "Chancery".into(),
         version: env!("CARGO_PKG_VERSION").into(),
         roles: site.roles.iter().map(|role| role.name.to_owned()).collect(),
         links,
-    })
+    }))
 }
 
 /// This interface as OpenAPI 3.1.
 #[utoipa::path(get, path = "/pki/openapi.json", tag = "service", responses((status = 200)))]
-pub async fn openapi(site: web::Data<Site>) -> HttpResponse {
-    match site.openapi() {
-        Some(document) => HttpResponse::Ok().json(document),
-        None => HttpResponse::NotFound().finish(),
-    }
+pub async fn openapi(site: web::Data<Site>, evidence: Evidence) -> Result<HttpResponse, Problem> {
+    site.judge(&evidence).await?;
+    let document = site
+        .openapi()
+        .ok_or_else(|| Problem::not_found("service"))?;
+    Ok(HttpResponse::Ok().json(document))
 }
 
 /// Whether the process is alive.
@@ -162,6 +183,7 @@ pub async fn health() -> web::Json<Health> {
 #[utoipa::path(get, path = "/ready", tag = "service",
     responses((status = 200, body = Health), (status = 503, body = Health)))]
 pub async fn ready(site: web::Data<Site>, evidence: Evidence) -> Result<HttpResponse, Problem> {
+    site.judge(&evidence).await?;
     let looking = site.clone();
     let missing = site.work.run(move || looking.missing()).await?;
     let shown = match site.may_see_inside(&evidence) {
@@ -185,6 +207,7 @@ pub async fn ready(site: web::Data<Site>, evidence: Evidence) -> Result<HttpResp
 /// Numbers for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "service", responses((status = 200), (status = 401, body = crate::api::Problem)))]
 pub async fn metrics(site: web::Data<Site>, evidence: Evidence) -> Result<HttpResponse, Problem> {
+    site.judge(&evidence).await?;
     if !site.may_see_inside(&evidence) {
         let denied =
             crate::identity::Denied::Unauthenticated("metrics need a client certificate".into());

@@ -43,6 +43,7 @@ CREATE TABLE certificates (
   profile_version TEXT NOT NULL,
   approved_by TEXT NOT NULL,
   subject TEXT NOT NULL,
+  subject_lower TEXT NOT NULL,
   issuer TEXT NOT NULL,
   spki_sha256 BYTEA NOT NULL,
   not_before BIGINT NOT NULL,
