@@ -97,7 +97,7 @@ pub fn open(
     urls: Urls,
     clock: Clock,
 ) -> Result<Authority, String> {
-    let location = Location::Sqlite(folder.join(DATABASE));
+    let location = Location::existing(folder.join(DATABASE))?;
     let database = store::open(&location).map_err(|e| e.to_string())?;
     let certificate = database
         .read(|c| authorities::certificate(c, HOST))

@@ -141,7 +141,13 @@ impl Init {
             subject: self.ca_subject.clone(),
             ..ca::Config::new(&common::config::Settings::default())?
         };
-        let existed = self.data_dir.exists();
+        if let Some(subject) = &self.ca_subject {
+            let name = common::x509::name::parse(subject);
+            let name = name.map_err(|e| format!("--ca-subject: {e}"))?;
+            if name.is_empty() {
+                return Err("--ca-subject: must not be empty".into());
+            }
+        }
         let (folder, content) = Folder::open(&self.data_dir)?;
         if content == Content::Complete {
             return Err(format!(
@@ -177,7 +183,7 @@ impl Init {
             Ok(())
         });
         if let Err(error) = created {
-            folder.abandon(existed);
+            folder.abandon();
             return Err(error);
         }
         let dir = self.data_dir.display();

@@ -69,14 +69,13 @@ impl Up {
         let ocsp_config = ocsp::Config::new(&settings)?;
         // Before anything is made, so that a port in use leaves nothing behind.
         let listeners = Listeners::bind(process.https, process.http)?;
-        let existed = process.data_dir.exists();
         let (folder, content) = Folder::open(&process.data_dir)?;
         let urls = urls(&process, &listeners);
         if content == Content::Empty {
             let created =
                 folder.create(|staging| create(staging, &process, &ca_config, urls.clone()));
             if let Err(error) = created {
-                folder.abandon(existed);
+                folder.abandon();
                 return Err(error);
             }
         }

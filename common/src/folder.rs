@@ -17,6 +17,8 @@ const STAGING: &str = ".staging";
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
+    /// Folders that were made on the way here, the deepest first.
+    made: Vec<PathBuf>,
     _lock: File,
 }
 
@@ -36,15 +38,15 @@ impl Folder {
     /// # Errors
     /// One sentence for the operator.
     pub fn open(path: &Path) -> Result<(Self, Content), String> {
-        let existed = path.exists();
+        let made: Vec<PathBuf> = path
+            .ancestors()
+            .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+            .map(Path::to_owned)
+            .collect();
         let wrong =
             |e: io::Error| format!("the data folder {} cannot be used: {e}", path.display());
         fs::create_dir_all(path).map_err(wrong)?;
-        let folder = Self::lock(path).inspect_err(|_| {
-            if !existed {
-                let _ = fs::remove_dir(path);
-            }
-        })?;
+        let folder = Self::lock(path, made.clone()).inspect_err(|_| remove(&made))?;
         folder.finish_staged().map_err(wrong)?;
         match fs::read_to_string(path.join(VERSION_FILE)) {
             Ok(text) => {
@@ -63,7 +65,7 @@ impl Folder {
         }
     }
 
-    fn lock(path: &Path) -> Result<Self, String> {
+    fn lock(path: &Path, made: Vec<PathBuf>) -> Result<Self, String> {
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -74,6 +76,7 @@ impl Folder {
         match file.try_lock() {
             Ok(()) => Ok(Self {
                 path: path.to_owned(),
+                made,
                 _lock: file,
             }),
             Err(_) => Err(format!(
@@ -110,12 +113,13 @@ impl Folder {
         Ok(value)
     }
 
-    /// Removes what this process made of a folder that came to nothing.
-    pub fn abandon(self, existed: bool) {
-        let _ = fs::remove_file(self.path.join(".lock"));
-        if !existed {
-            let _ = fs::remove_dir(&self.path);
+    /// Removes what this process made of a folder that came to nothing. A folder that was there
+    /// before stays, empty as it was.
+    pub fn abandon(self) {
+        if !self.path.join(VERSION_FILE).exists() {
+            let _ = fs::remove_file(self.path.join(".lock"));
         }
+        remove(&self.made);
     }
 
     fn finish_staged(&self) -> io::Result<()> {
@@ -149,6 +153,12 @@ impl Folder {
         fs::rename(self.path.join(".version.new"), self.path.join(VERSION_FILE))?;
         sync(&self.path)?;
         fs::remove_dir_all(&staged)
+    }
+}
+
+fn remove(made: &[PathBuf]) {
+    for folder in made {
+        let _ = fs::remove_dir(folder);
     }
 }
 
@@ -219,7 +229,7 @@ mod tests {
             Err("no".into())
         });
         assert!(failed.is_err());
-        folder.abandon(false);
+        folder.abandon();
         assert!(!path.exists());
     }
 

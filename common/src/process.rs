@@ -116,6 +116,12 @@ impl Process {
             .filter(|h| !h.is_empty())
             .map(str::to_owned)
             .collect();
+        for host in &hosts {
+            let known = host.parse::<IpAddr>().is_ok() || crate::x509::san::is_host_name(host);
+            if !known {
+                return Err(format!("hosts: `{host}` is no host name and no address"));
+            }
+        }
         let public_http_url: Option<String> = settings.get("public_http_url")?;
         if let Some(url) = &public_http_url {
             check_http_url("public_http_url", url)?;
@@ -174,7 +180,7 @@ impl Process {
         match Folder::open(path)? {
             (folder, Content::Complete) => Ok(folder),
             (folder, Content::Empty) => {
-                folder.abandon(true);
+                folder.abandon();
                 Err(format!(
                     "the data folder {} is empty; `chancery init` makes one",
                     path.display()

@@ -14,7 +14,8 @@ pub const DATABASE: &str = "kra.db";
 /// Makes database and storage key in an empty `folder`. The transport key with its certificate is
 /// put beside them by whoever has a CA at hand.
 pub fn create(folder: &Path, kek: &KeyEncryptionKey) -> Result<Database, String> {
-    let database = open_database(folder)?;
+    let location = Location::Sqlite(folder.join(DATABASE));
+    let database = store::open(&location).map_err(|e| e.to_string())?;
     database
         .write("create KRA", users::add_groups)
         .map_err(|e| e.to_string())?;
@@ -24,5 +25,6 @@ pub fn create(folder: &Path, kek: &KeyEncryptionKey) -> Result<Database, String>
 
 /// Opens the KRA's database in `folder`.
 pub fn open_database(folder: &Path) -> Result<Database, String> {
-    store::open(&Location::Sqlite(folder.join(DATABASE))).map_err(|e| e.to_string())
+    let location = Location::existing(folder.join(DATABASE))?;
+    store::open(&location).map_err(|e| e.to_string())
 }

@@ -38,8 +38,8 @@ pub fn open(
     ca: Endpoint,
     clock: Clock,
 ) -> Result<Responder, String> {
-    let database =
-        store::open(&Location::Sqlite(folder.join(DATABASE))).map_err(|e| e.to_string())?;
+    let location = Location::existing(folder.join(DATABASE))?;
+    let database = store::open(&location).map_err(|e| e.to_string())?;
     let subject = "CN=Chancery OCSP responder".to_owned();
     let signer = Signer::open(folder.to_owned(), kek, ca.clone(), subject, clock.clone());
     let authority = "host".to_owned();

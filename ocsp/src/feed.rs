@@ -96,6 +96,8 @@ impl Feed {
 
     /// Follows for ever.
     pub fn follow(&self) {
+        // What is there already must not wait for what comes next.
+        self.catch_up();
         loop {
             match self.pull(&self.ca, POLL_SECONDS) {
                 Ok(Pulled::Nothing) => {}

@@ -4,28 +4,32 @@ use actix_web::web::{self, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use common::api::Page;
 use common::api::ca::{Authority, Chain};
-use common::http::{Problem, negotiate};
+use common::http::{Problem, Query, negotiate};
 use common::identity::Evidence;
 use common::x509::certificate::pkcs7;
 
 use super::access::Operation;
 use super::certificates::REPRESENTATIONS;
+use super::page::{self, ListQuery};
 use crate::{Ca, Error};
 
 /// The authorities of this CA.
-#[utoipa::path(get, path = "/pki/authorities", tag = "authorities",
-    responses((status = 200, body = Page<Authority>)))]
+#[utoipa::path(get, path = "/pki/authorities", tag = "authorities", params(ListQuery),
+    responses((status = 200, body = Page<Authority>), (status = 422, body = common::api::Problem)))]
 pub(super) async fn list(
     ca: web::Data<Ca>,
     evidence: Evidence,
+    query: Query<ListQuery>,
 ) -> Result<web::Json<Page<Authority>>, Problem> {
-    let host = ca
-        .run(evidence, Operation::ShowAuthority, |authority, _| {
-            Ok(describe(authority))
-        })
-        .await?;
+    page::limit(query.0.limit)?;
+    let after = page::cursor(query.0.after.as_deref())?;
+    let list = ca.run(evidence, Operation::ShowAuthority, move |authority, _| {
+        // There is one authority, so nothing comes after any cursor.
+        let host = after.is_none().then(|| describe(authority));
+        Ok(host.into_iter().collect())
+    });
     Ok(web::Json(Page {
-        entries: vec![host],
+        entries: list.await?,
         next: None,
     }))
 }

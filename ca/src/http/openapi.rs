@@ -1,5 +1,6 @@
 //! The description of the CA's interface, derived from the handlers.
 
+use common::http::document::finish;
 use common::http::site;
 use utoipa::OpenApi;
 
@@ -42,5 +43,5 @@ struct Document;
 
 /// OpenAPI 3.1 of this service.
 pub fn document() -> utoipa::openapi::OpenApi {
-    Document::openapi()
+    finish(&Document::openapi())
 }

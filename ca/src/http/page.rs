@@ -3,11 +3,23 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::http::Problem;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 /// Entries of a page when the client does not say.
 const DEFAULT: i64 = 50;
 /// Most entries of a page.
 const MAX: i64 = 1_000;
+
+/// Which part of the list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    /// Entries of a page, 1 to 1,000 (50).
+    pub(super) limit: Option<i64>,
+    /// Cursor of the page.
+    pub(super) after: Option<String>,
+}
 
 /// The number of entries asked for.
 pub(super) fn limit(limit: Option<i64>) -> Result<i64, Problem> {

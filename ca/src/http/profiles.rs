@@ -7,22 +7,10 @@ use common::api::ca::{Profile, ProfileSummary};
 use common::http::conditional;
 use common::http::{Problem, Query};
 use common::identity::{Caller, Evidence, Group};
-use serde::Deserialize;
-use utoipa::IntoParams;
 
 use super::access::Operation;
-use super::page;
+use super::page::{self, ListQuery};
 use crate::{Ca, Error};
-
-/// Which part of the list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ListQuery {
-    /// Entries of a page, 1 to 1,000 (50).
-    limit: Option<i64>,
-    /// Cursor of the page.
-    after: Option<String>,
-}
 
 /// Profiles under which certificates can be asked for.
 #[utoipa::path(get, path = "/pki/profiles", tag = "profiles", params(ListQuery),

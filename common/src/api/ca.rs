@@ -359,13 +359,28 @@ struct DecisionFields {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "String")]
 enum DecisionName {
     Approved,
     Rejected,
     Canceled,
     Assigned,
     Unassigned,
+}
+
+impl TryFrom<String> for DecisionName {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        match name.as_str() {
+            "approved" => Ok(Self::Approved),
+            "rejected" => Ok(Self::Rejected),
+            "canceled" => Ok(Self::Canceled),
+            "assigned" => Ok(Self::Assigned),
+            "unassigned" => Ok(Self::Unassigned),
+            _ => Err("unknown variant: approved, rejected, canceled, assigned or unassigned"),
+        }
+    }
 }
 
 impl TryFrom<DecisionFields> for Decision {
@@ -537,11 +552,24 @@ struct StatusChangeFields {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "String")]
 enum StatusChangeName {
     Revoked,
     OnHold,
     Valid,
+}
+
+impl TryFrom<String> for StatusChangeName {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        match name.as_str() {
+            "revoked" => Ok(Self::Revoked),
+            "on_hold" => Ok(Self::OnHold),
+            "valid" => Ok(Self::Valid),
+            _ => Err("unknown variant: revoked, on_hold or valid"),
+        }
+    }
 }
 
 impl TryFrom<StatusChangeFields> for StatusChange {

@@ -61,6 +61,16 @@ pub enum Location {
     Postgres(String),
 }
 
+impl Location {
+    /// A database file that must be there: one that is gone is not to be begun anew.
+    pub fn existing(path: PathBuf) -> Result<Self, String> {
+        match path.exists() {
+            true => Ok(Self::Sqlite(path)),
+            false => Err(format!("the database {} is missing", path.display())),
+        }
+    }
+}
+
 /// The migrations of one service, one folder per engine.
 pub struct Schema {
     /// For SQLite.

@@ -4,6 +4,7 @@
 pub mod body;
 pub mod conditional;
 pub mod conventions;
+pub mod document;
 pub mod negotiate;
 pub mod problem;
 pub mod request;

@@ -205,7 +205,7 @@ pub async fn ready(site: web::Data<Site>, evidence: Evidence) -> Result<HttpResp
 }
 
 /// Numbers for Prometheus.
-#[utoipa::path(get, path = "/metrics", tag = "service", responses((status = 200), (status = 401, body = crate::api::Problem)))]
+#[utoipa::path(get, path = "/metrics", tag = "service", responses((status = 200, body = String, content_type = "text/plain"), (status = 401, body = crate::api::Problem)))]
 pub async fn metrics(site: web::Data<Site>, evidence: Evidence) -> Result<HttpResponse, Problem> {
     site.judge(&evidence).await?;
     if !site.may_see_inside(&evidence) {
