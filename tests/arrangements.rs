@@ -26,24 +26,25 @@ fn three_processes_do_the_whole_job() {
     let world = World::separate();
     the_whole_job(&world);
 
-    let ocsp = world.ocsp_url();
-    let ocsp = ocsp.trim_end_matches("/ocsp");
-    for (base, role) in [(world.https(), "ca"), (world.kra(), "kra")] {
+    for (base, role) in [
+        (world.https(), "ca"),
+        (world.kra(), "kra"),
+        (world.ocsp(), "ocsp"),
+    ] {
         let info = world
             .get(&format!("{base}/pki/info"))
             .send()
             .with_status(200);
         assert_eq!(info.json()["roles"], json!([role]));
-        world.get(&format!("{base}/ready")).send().with_status(200);
+        for path in ["/health", "/ready"] {
+            world.get(&format!("{base}{path}")).send().with_status(200);
+        }
     }
     // A service does its own work only.
     let elsewhere = world.get(&format!("{}/pki/certificates", world.kra()));
     elsewhere.as_user("agent1").send().problem(404);
-    world
-        .get(&format!("{ocsp}/crl/host.crl"))
-        .send()
-        .problem(404);
-    world.get(&format!("{ocsp}/health")).send().with_status(200);
+    let elsewhere = world.get(&format!("{}/pki/crl", world.ocsp()));
+    elsewhere.send().problem(404);
 }
 
 fn the_whole_job(world: &World) {
@@ -61,7 +62,7 @@ fn the_whole_job(world: &World) {
     );
     let (id, etag) = world.submit("caServerCert", csr.pem.as_bytes(), None);
     let waiting = world.get("/pki/requests?status=pending").as_user("agent1");
-    assert_eq!(waiting.send().with_status(200).ids(), [id.clone()]);
+    assert_eq!(waiting.send().with_status(200).ids(), [id.as_str()]);
     let review = world.get(&format!("/pki/request/{id}")).as_user("agent1");
     let review = review.send().with_status(200);
     assert_eq!(review.header("etag"), Some(etag));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use common::clock::Timestamp;
 use serde_json::{Value, json};
@@ -102,36 +103,8 @@ fn an_agent_reviews_a_request_and_approves_it_with_changes() {
         .with_status(200);
     assert_eq!(waiting.ids(), [id]);
 
-    let reviewed = world
-        .get(&format!("/pki/request/{id}"))
-        .as_user("agent1")
-        .send();
-    let review = reviewed.json();
+    let (review, etag) = reviewed(&world, id);
     assert_eq!(review["requestor"], body["requestor"]);
-    assert_eq!(review["csr"]["subject"], "CN=web.example,O=Exmple");
-    assert_eq!(
-        review["csr"]["subject_alt_names"],
-        json!(["dns:old.example"])
-    );
-    assert_eq!(review["csr"]["key"]["curve"], "P-256");
-    assert_eq!(review["draft"]["subject"], "CN=web.example,O=Exmple");
-    assert_eq!(
-        review["draft"]["subject_alt_names"],
-        json!(["dns:old.example", "dns:web.example"])
-    );
-    let length = moment(&review["draft"]["not_after"]).seconds()
-        - moment(&review["draft"]["not_before"]).seconds();
-    assert_eq!(length + 1, 397 * DAY);
-    assert_eq!(actions(&review), ["anonymous submitted"]);
-    let etag = reviewed.header("etag").expect("a request has a tag");
-    let status = world.get(&format!("/pki/request/{id}/status")).send();
-    assert_eq!(
-        status.header("etag").as_ref(),
-        Some(&etag),
-        "one tag for both paths"
-    );
-    assert_eq!(status.json()["status"], "pending");
-
     let created = moment(&review["created"]);
     let (not_before, not_after) = (created.plus_seconds(-3_600), created.plus_days(30));
     let decision = json!({
@@ -178,6 +151,39 @@ fn an_agent_reviews_a_request_and_approves_it_with_changes() {
             "certificate": {"id": serial, "link": format!("/pki/certificate/{serial}")},
         })
     );
+}
+
+/// What an agent finds in the request of the story above, and its tag.
+fn reviewed(world: &World, id: &str) -> (Value, String) {
+    let seen = world
+        .get(&format!("/pki/request/{id}"))
+        .as_user("agent1")
+        .send();
+    let review = seen.json();
+    assert_eq!(review["csr"]["subject"], "CN=web.example,O=Exmple");
+    assert_eq!(
+        review["csr"]["subject_alt_names"],
+        json!(["dns:old.example"])
+    );
+    assert_eq!(review["csr"]["key"]["curve"], "P-256");
+    assert_eq!(review["draft"]["subject"], "CN=web.example,O=Exmple");
+    assert_eq!(
+        review["draft"]["subject_alt_names"],
+        json!(["dns:old.example", "dns:web.example"])
+    );
+    let length = moment(&review["draft"]["not_after"]).seconds()
+        - moment(&review["draft"]["not_before"]).seconds();
+    assert_eq!(length + 1, 397 * DAY);
+    assert_eq!(actions(&review), ["anonymous submitted"]);
+    let etag = seen.header("etag").expect("a request has a tag");
+    let status = world.get(&format!("/pki/request/{id}/status")).send();
+    assert_eq!(
+        status.header("etag").as_ref(),
+        Some(&etag),
+        "one tag for both paths"
+    );
+    assert_eq!(status.json()["status"], "pending");
+    (review, etag)
 }
 
 #[test]
@@ -263,7 +269,7 @@ fn an_agent_takes_a_request_and_gives_it_back() {
     changed(&mut etag, &assigned);
     assert_eq!(assigned.json()["status"], "pending");
     assert_eq!(assigned.json()["assigned_to"], "agent2");
-    assert_eq!(taken("agent2"), [id.clone()]);
+    assert_eq!(taken("agent2"), [id.as_str()]);
     assert!(taken("agent1").is_empty());
 
     let returned = world
@@ -284,6 +290,37 @@ fn an_agent_takes_a_request_and_gives_it_back() {
     // Another agent may decide all the same.
     world.decide(&other, "agent2", r#"{"status":"assigned"}"#);
     world.approve(&other, "agent3");
+}
+
+#[test]
+fn of_agents_who_approve_at_once_one_is_first_and_one_certificate_comes_out() {
+    let world = World::up();
+    let csr = server_csr(&world, "host", KeyKind::P256);
+    let (id, etag) = world.submit("caServerCert", csr.pem.as_bytes(), None);
+    let approve = |agent: &'static str| {
+        let call = world.put(&format!("/pki/request/{id}/status"));
+        let call = call.as_user(agent).header("If-Match", &etag);
+        call.json(r#"{"status":"approved"}"#).send()
+    };
+
+    let answers = thread::scope(|scope| {
+        let agents = ["agent1", "agent2", "agent3", "agent1", "agent2", "agent3"];
+        let asked = agents.map(|agent| scope.spawn(move || approve(agent)));
+        asked.map(|answer| answer.join().expect("curl works"))
+    });
+
+    let (first, late): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+    assert_eq!(first.len(), 1);
+    for answer in late {
+        // Decided already, or no longer what was reviewed.
+        assert!([409, 412].contains(&answer.status), "{}", answer.text());
+    }
+    let listed = world
+        .get("/pki/certificates?profile=caServerCert&san=dns:host.example")
+        .as_user("agent1")
+        .send();
+    let serial = &first[0].json()["certificate"]["id"];
+    assert_eq!(listed.ids(), [text(serial)]);
 }
 
 #[test]
@@ -643,26 +680,7 @@ fn certificates_are_found_by_every_filter() {
     let world = World::up();
     let before = Timestamp::from_seconds(1_000_000_000);
     let long_after = Timestamp::from_seconds(4_000_000_000);
-    let first = server_csr(&world, "first", KeyKind::P256);
-    let second = server_csr(&world, "second", KeyKind::P256);
-    let held = world.issue(&first.der);
-    let revoked = world.issue(&second.der);
-    let valid = world.issue(&second.der);
-    let csr = openssl_csr(
-        world.dir(),
-        "alice",
-        KeyKind::P256,
-        "/CN=Alice Example",
-        &["email:alice@example.org"],
-    );
-    let (id, _) = world.submit("caUserCert", csr.pem.as_bytes(), None);
-    let user = world.approve(&id, "agent1");
-    world
-        .change_status(&held, r#"{"status":"on_hold"}"#)
-        .with_status(200);
-    world
-        .change_status(&revoked, r#"{"status":"revoked","reason":"superseded"}"#)
-        .with_status(200);
+    let ([held, revoked, valid, user], second) = four_certificates(&world);
     let anchor = certificate_json(&world, &valid);
     let issuer = text(&anchor["issuer"]).replace(' ', "%20");
     let digest = text(&spki_sha256(&second)).to_owned();
@@ -731,6 +749,31 @@ fn certificates_are_found_by_every_filter() {
     }
 }
 
+/// One held, one revoked, one valid, one of a person; the request of the second and the third.
+fn four_certificates(world: &World) -> ([String; 4], OpensslCsr) {
+    let first = server_csr(world, "first", KeyKind::P256);
+    let second = server_csr(world, "second", KeyKind::P256);
+    let held = world.issue(&first.der);
+    let revoked = world.issue(&second.der);
+    let valid = world.issue(&second.der);
+    let csr = openssl_csr(
+        world.dir(),
+        "alice",
+        KeyKind::P256,
+        "/CN=Alice Example",
+        &["email:alice@example.org"],
+    );
+    let (id, _) = world.submit("caUserCert", csr.pem.as_bytes(), None);
+    let user = world.approve(&id, "agent1");
+    world
+        .change_status(&held, r#"{"status":"on_hold"}"#)
+        .with_status(200);
+    world
+        .change_status(&revoked, r#"{"status":"revoked","reason":"superseded"}"#)
+        .with_status(200);
+    ([held, revoked, valid, user], second)
+}
+
 #[test]
 fn pages_show_every_certificate_once_while_new_ones_come() {
     let world = World::up();
@@ -782,7 +825,7 @@ fn pages_show_every_request_once() {
         let path = format!("/pki/requests?status=pending&limit=2{after}");
         let page = world.get(&path).as_user("agent1").send().with_status(200);
         assert_eq!(page.ids().len(), expected);
-        walked.extend(page.ids().into_iter());
+        walked.extend(page.ids());
         after = match page.json()["next"].as_str() {
             Some(next) => format!("&after={next}"),
             None => String::new(),
@@ -813,7 +856,7 @@ fn a_ca_with_an_ed25519_key_serves_everybody_but_nss() {
 }
 
 #[test]
-fn credentials_open_in_other_programs_and_nobody_else_reads_them() {
+fn nobody_but_their_owner_reads_credentials_and_keys() {
     let world = World::up();
     let folder = world.data().join("credentials");
     let mut files: Vec<_> = fs::read_dir(&folder)
@@ -843,7 +886,12 @@ fn credentials_open_in_other_programs_and_nobody_else_reads_them() {
         let metadata = fs::metadata(file).expect("it was just listed");
         assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{file:?}");
     }
+}
 
+#[test]
+fn credentials_open_in_other_programs() {
+    let world = World::up();
+    let folder = world.data().join("credentials");
     let pem = world.credential("agent1");
     let p12 = folder.join("agent1.p12");
     let password = fs::read_to_string(folder.join("agent1.p12.password")).expect("it is text");

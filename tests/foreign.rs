@@ -11,6 +11,7 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -718,11 +719,43 @@ fn openssl_verify(ca_pem: &Path) -> Command {
 fn java_validation(ca_pem: &Path, leaf_pem: &Path) -> Command {
     let mut command = Command::new("java");
     // The first compiler stage alone is the fastest for a program this short.
-    command
-        .arg("-XX:TieredStopAtLevel=1")
-        .arg(tests_folder().join("Validate.java"));
+    command.args(["-XX:TieredStopAtLevel=1", "-cp"]);
+    command.arg(java_classes()).arg("Validate");
     command.arg(ca_pem).arg(leaf_pem);
     command
+}
+
+/// The folder with `Validate.java` compiled, which takes longer than ten validations.
+#[track_caller]
+fn java_classes() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let program = env::current_exe().expect("the test knows where it is");
+        let folder = program.with_file_name("java");
+        let (source, class) = (
+            tests_folder().join("Validate.java"),
+            folder.join("Validate.class"),
+        );
+        let changed = |file: &Path| fs::metadata(file).and_then(|found| found.modified());
+        let made = changed(&class).ok();
+        if made.is_none() || made < changed(&source).ok() {
+            fs::create_dir_all(&folder).expect("the folder of the tests can be written");
+            let scratch = Scratch::new("java");
+            Run::of(
+                Command::new("javac")
+                    .arg("-d")
+                    .arg(scratch.path())
+                    .arg(source),
+            )
+            .succeeds();
+            // Another run of the tests may be reading it.
+            let copy = folder.join(format!("{}.class", process::id()));
+            let renamed = fs::copy(scratch.file("Validate.class"), &copy)
+                .and_then(|_| fs::rename(copy, class));
+            renamed.expect("the folder of the tests can be written");
+        }
+        folder
+    })
 }
 
 #[track_caller]

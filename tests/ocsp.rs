@@ -360,10 +360,13 @@ fn without_the_ca_the_responder_never_guesses() {
     for request in [&about_good, &about_revoked, &unknown] {
         assert_eq!(status(&world, request), try_later);
     }
+    let ready = format!("{}/ready", world.ocsp());
+    world.get(&ready).send().with_status(503);
 
     world.start_service("ca");
     let back = || status(&world, &about_good) == "good";
     assert!(eventually(Duration::from_secs(20), back));
+    world.get(&ready).send().with_status(200);
     assert_eq!(status(&world, &about_revoked), "revoked");
     assert_eq!(status(&world, &unknown), "unknown");
 }

@@ -824,7 +824,7 @@ fn a_credential_that_does_not_hold_is_refused_even_where_none_is_needed() {
     let world = World::up();
     let stranger = stranger(&world);
     let server = certified_again(&world, "agent2", "caServerCert", "/CN=host.example", None);
-    let expiring = certified_again(&world, "agent2", "caUserCert", "/CN=Agent 2", Some(4));
+    let expiring = certified_again(&world, "agent2", "caUserCert", "/CN=Agent 2", Some(8));
     let agent3 = serial_of(&world.credential("agent3"));
     let by = |pem: &Path, path: &str| world.get(path).with_certificate(pem).send();
     let refused = |pem: &Path, why: &str| {
@@ -855,7 +855,7 @@ fn a_credential_that_does_not_hold_is_refused_even_where_none_is_needed() {
     refused(&world.credential("agent3"), "revoked or on hold");
     let expired = || by(&expiring, "/pki/requests").status == 401;
     assert!(
-        eventually(Duration::from_secs(10), expired),
+        eventually(Duration::from_secs(20), expired),
         "a certificate expires"
     );
     refused(&expiring, "expired");
@@ -1030,9 +1030,6 @@ fn with_key(pem: &Path, key: &Path) -> PathBuf {
 /// The serial number of a certificate as we write it.
 fn serial_of(pem: &Path) -> String {
     let line = openssl(&["x509", "-noout", "-serial", "-in", path(pem)]);
-    let serial = line
-        .trim()
-        .trim_start_matches("serial=")
-        .to_ascii_lowercase();
-    serial
+    let serial = line.trim().trim_start_matches("serial=");
+    serial.to_ascii_lowercase()
 }

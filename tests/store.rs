@@ -224,10 +224,7 @@ fn write<T: Send + 'static>(
 
 /// Runs queries of the CA that have to succeed.
 #[track_caller]
-fn read<T>(
-    database: &Database,
-    body: impl FnOnce(&mut Connection) -> Result<T, ca::Error>,
-) -> T {
+fn read<T>(database: &Database, body: impl FnMut(&mut Connection) -> Result<T, ca::Error>) -> T {
     database.read(body).expect("the queries succeed")
 }
 

@@ -303,6 +303,14 @@ impl World {
         }
     }
 
+    /// Base URL of the responder over TLS.
+    pub fn ocsp(&self) -> String {
+        match self.arrangement {
+            Arrangement::Up => self.https(),
+            Arrangement::Separate => format!("https://127.0.0.1:{}", self.ports[3]),
+        }
+    }
+
     /// The URL that certificates name for OCSP.
     pub fn ocsp_url(&self) -> String {
         match self.arrangement {

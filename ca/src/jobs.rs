@@ -13,14 +13,13 @@ use crate::{Authority, Error};
 pub fn start(authority: &Arc<Authority>) -> Result<(), Error> {
     authority.finish_interrupted()?;
     let now = authority.clock().now();
-    if authority
-        .current_crl()
-        .is_none_or(|crl| crl.next_update <= now)
-    {
-        authority.make_crl(&Caller::system())?;
+    match authority.current_crl() {
+        // A change may have been committed right before a crash, its CRL not made.
+        Some(crl) if crl.next_update > now => authority.crl_wake().wake(),
+        Some(_) | None => {
+            authority.make_crl(&Caller::system())?;
+        }
     }
-    // A change may have been committed right before a crash, its CRL not made.
-    authority.crl_wake().wake();
 
     let crls = Arc::clone(authority);
     spawn("crl", move || crls.make_crls());

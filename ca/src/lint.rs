@@ -95,7 +95,16 @@ fn names(tbs: &TbsCertificate, extensions: &[Extension]) -> Check {
         !tbs.subject.is_empty() || has_names,
         "subject",
         "the certificate names nobody: subject and alternative names are empty",
-    )
+    )?;
+    let names = extension::alternative_names(extensions);
+    for address in x509::name::email_addresses(&tbs.subject) {
+        ensure(
+            names.contains(&format!("email:{address}")),
+            "subject-email",
+            format!("the subject's e-mail address {address} is missing in the alternative names"),
+        )?;
+    }
+    Ok(())
 }
 
 /// RFC 5280 §4.2.

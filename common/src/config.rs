@@ -49,6 +49,7 @@ pub fn arguments(settings: &[Setting]) -> Vec<Arg> {
         Arg::new(setting.key)
             .long(setting.flag())
             .value_name(setting.value)
+            .allow_negative_numbers(true)
             .help(help)
             .help_heading("Settings (each also a key in chancery.toml)")
     };

@@ -96,13 +96,14 @@ impl Feed {
 
     /// Follows for ever.
     pub fn follow(&self) {
-        // What is there already must not wait for what comes next.
-        self.catch_up();
+        // What is there already, at first and after an outage, must not wait for what comes next.
+        let mut wait_seconds = 0;
         loop {
-            match self.pull(&self.ca, POLL_SECONDS) {
-                Ok(Pulled::Nothing) => {}
+            match self.pull(&self.ca, wait_seconds) {
+                Ok(Pulled::Nothing) => wait_seconds = POLL_SECONDS,
                 Ok(Pulled::News) => std::thread::sleep(PAUSE),
                 Err(error) => {
+                    wait_seconds = 0;
                     tracing::warn!(error, "the status journal could not be read");
                     std::thread::sleep(Duration::from_secs(1));
                 }
@@ -121,20 +122,6 @@ impl Feed {
             std::thread::sleep(SAVE_EVERY);
             if let Err(error) = self.save_once() {
                 tracing::warn!(%error, "the statuses could not be saved");
-            }
-        }
-    }
-
-    /// Reads everything that is there now; `true` when the CA answered.
-    pub fn catch_up(&self) -> bool {
-        loop {
-            match self.pull(&self.ca, 0) {
-                Ok(Pulled::News) => {}
-                Ok(Pulled::Nothing) => return true,
-                Err(error) => {
-                    tracing::debug!(error, "the status journal could not be read");
-                    return false;
-                }
             }
         }
     }

@@ -94,7 +94,9 @@ fn the_newest_of_an_authority_is_in_force_and_the_oldest_are_forgotten(store: &S
     // One that was slow to sign.
     let kept = super::contents(&database)["crls"].len();
     assert_eq!(kept, KEPT + 1);
-    write(&database, |c| super::execute(c, "DELETE FROM crls WHERE number = 19"));
+    write(&database, |c| {
+        super::execute(c, "DELETE FROM crls WHERE number = 19")
+    });
     add(&crl("host", 19));
 
     assert_eq!(newest("host"), Some(crl("host", 20)));

@@ -24,10 +24,19 @@ fn a_key_leads_to_its_request_and_then_to_its_answer(store: &Store) {
     let database = store.ca();
     let request = entropy::uuid();
     assert!(known(&database, b"key", 0).is_none());
-    assert!(write(&database, move |c| insert(c, b"key", b"digest", request, at(5))));
+    assert!(write(&database, move |c| insert(
+        c,
+        b"key",
+        b"digest",
+        request,
+        at(5)
+    )));
 
     let kept = known(&database, b"key", 5).expect("it is there");
-    assert_eq!((kept.digest.as_slice(), kept.request), (&b"digest"[..], request));
+    assert_eq!(
+        (kept.digest.as_slice(), kept.request),
+        (&b"digest"[..], request)
+    );
     assert_eq!(kept.answer, None);
     assert!(known(&database, b"key", 6).is_none());
     assert!(known(&database, b"kez", 5).is_none());
@@ -41,8 +50,20 @@ fn a_key_leads_to_its_request_and_then_to_its_answer(store: &Store) {
 fn a_key_belongs_to_the_first_who_used_it(store: &Store) {
     let database = store.ca();
     let [first, second] = [entropy::uuid(), entropy::uuid()];
-    assert!(write(&database, move |c| insert(c, b"key", b"one", first, at(1))));
-    assert!(!write(&database, move |c| insert(c, b"key", b"two", second, at(2))));
+    assert!(write(&database, move |c| insert(
+        c,
+        b"key",
+        b"one",
+        first,
+        at(1)
+    )));
+    assert!(!write(&database, move |c| insert(
+        c,
+        b"key",
+        b"two",
+        second,
+        at(2)
+    )));
     let kept = known(&database, b"key", 0).expect("it is there");
     assert_eq!((kept.digest.as_slice(), kept.request), (&b"one"[..], first));
 }
@@ -77,7 +98,9 @@ fn keys_are_forgotten_by_age(store: &Store) {
         });
     }
     assert_eq!(write(&database, |c| forget(c, at(2))), 2);
-    let left: Vec<_> = (0..4).filter(|age| known(&database, &[*age], 0).is_some()).collect();
+    let left: Vec<_> = (0..4)
+        .filter(|age| known(&database, &[*age], 0).is_some())
+        .collect();
     assert_eq!(left, [2, 3]);
     // An error takes the key back together with the request it was for.
     let failed = database.write("test", |c| {

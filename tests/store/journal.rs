@@ -46,7 +46,10 @@ fn an_entry_is_read_as_it_was_written(store: &Store) {
     assert_eq!(entries.len(), expected.len());
     for ((entry, status), seconds) in entries.iter().zip(expected).zip(0..) {
         assert_eq!(entry.position, seconds + 1);
-        assert_eq!((entry.authority.as_str(), &entry.serial), ("host", &serial(7)));
+        assert_eq!(
+            (entry.authority.as_str(), &entry.serial),
+            ("host", &serial(7))
+        );
         assert_eq!((entry.status, entry.at), (status, at(seconds)));
         assert_eq!(entry.not_after, at(900));
     }
@@ -150,8 +153,14 @@ fn a_follower_of_many_writers_sees_each_commit_once_in_order(store: &Store) {
 fn authority_twin(one: &Authority) -> Authority {
     let profiles = ca::profile::Profiles::shipped().expect("the shipped profiles are sound");
     let (database, clock) = (one.database().clone(), one.clock().clone());
-    Authority::new(database, super::issuer(), profiles, super::CRL_CONFIG, clock)
-        .expect("the database can be read")
+    Authority::new(
+        database,
+        super::issuer(),
+        profiles,
+        super::CRL_CONFIG,
+        clock,
+    )
+    .expect("the database can be read")
 }
 
 fn is_rolled_back(entry: u16) -> bool {
@@ -164,7 +173,14 @@ fn write_entry(database: &Database, writer: u16, entry: u16) {
     let is_shared = database.is_shared();
     let done = database.write("test", move |c| {
         let seconds = i64::from(entry);
-        append(c, "host", &serial(writer), &Status::Valid, at(900), at(seconds))?;
+        append(
+            c,
+            "host",
+            &serial(writer),
+            &Status::Valid,
+            at(900),
+            at(seconds),
+        )?;
         // SQLite has one writer; waiting there would only make everybody wait.
         if is_shared {
             thread::sleep(Duration::from_millis(((writer + entry) % 4).into()));

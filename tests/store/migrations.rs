@@ -97,8 +97,5 @@ fn instances_that_start_together_on_an_empty_database_all_open_it() {
     for result in opened {
         result.expect("the database opens");
     }
-    assert_eq!(
-        read(&store.ca(), |c| texts(c, APPLIED)),
-        ["0001", "0002"]
-    );
+    assert_eq!(read(&store.ca(), |c| texts(c, APPLIED)), ["0001", "0002"]);
 }

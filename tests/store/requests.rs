@@ -74,7 +74,8 @@ fn a_request_is_found_as_it_was_written(store: &Store) {
     });
     full.violations = vec![Violation::policy("key", "strength", "too weak")];
     let assigned = full.clone().assign("agent1", at(2), None);
-    let approved = assigned.and_then(|r| r.approve(serial(7), "agent2", at(3), Some("fine".into())));
+    let approved =
+        assigned.and_then(|r| r.approve(serial(7), "agent2", at(3), Some("fine".into())));
     let complete = approved.and_then(|r| r.complete(at(4)));
     let full = complete.expect("it was pending");
     let rejected = pending(5).reject("agent1", at(6), None).expect("pending");
@@ -230,7 +231,7 @@ fn pages_show_each_request_once_newest_first(store: &Store) {
     let mut seen = Vec::new();
     let mut after = None;
     loop {
-        let page = read(&database, |c| list(c, &Filter::default(), after, 4));
+        let page = read(&database, |c| list(c, &Filter::default(), after.clone(), 4));
         // What comes while somebody turns pages is newer and belongs to no page ahead.
         add(&database, &pending(100));
         let Some(last) = page.last() else { break };

@@ -137,7 +137,8 @@ fn indexes(database: &Database) -> Vec<String> {
             index
                 .replace("USING btree ", "")
                 .replace("public.", "")
-                .replace(['(', ')'], "")
+                .replace("public.", "")
+                .replace(['(', ')', '"'], "")
         })
         .collect()
 }

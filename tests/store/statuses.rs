@@ -42,7 +42,10 @@ fn every_status_is_found_as_it_was_written(store: &Store) {
     let database = store.ca();
     add(&database, 1, 900);
     let known = read(&database, |c| find(c, &serial(1)));
-    assert_eq!((&known.serial, known.authority.as_str()), (&serial(1), "host"));
+    assert_eq!(
+        (&known.serial, known.authority.as_str()),
+        (&serial(1), "host")
+    );
     assert_eq!((known.changed, known.not_after), (at(0), at(900)));
     assert_eq!(known.status, Status::Valid);
 
@@ -87,7 +90,10 @@ fn the_second_of_two_changes_loses(store: &Store) {
     // Held and released again: still not what the loser saw.
     assert!(change(&database, 1, Status::Valid, 2));
     assert!(!write(&database, move |c| update(c, &seen, lost, at(3))));
-    assert_eq!(read(&database, |c| find(c, &serial(1))).status, Status::Valid);
+    assert_eq!(
+        read(&database, |c| find(c, &serial(1))).status,
+        Status::Valid
+    );
 }
 
 fn of_many_who_revoke_at_once_one_wins(store: &Store) {

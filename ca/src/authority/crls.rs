@@ -52,10 +52,15 @@ impl Authority {
     /// Makes a new CRL now; when the last one was made within the same second, a moment later, since
     /// time must neither stand still nor run ahead between two of them.
     pub fn make_crl(&self, caller: &Caller) -> Result<Arc<Crl>, Error> {
-        let _one_at_a_time = self
+        let asked = self.clock.now();
+        let mut began = self
             .crl_making
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        // One that was begun while we waited says all that ours would.
+        if let Some(crl) = self.current_crl().filter(|_| *began > asked) {
+            return Ok(crl);
+        }
         let host = self.host.id.clone();
         let previous = self.current_crl();
         let not_before = previous.as_ref().map_or(Timestamp::from_micros(0), |crl| {
@@ -66,6 +71,7 @@ impl Authority {
                 .since(self.clock.now())
                 .min(Duration::from_secs(1)),
         );
+        *began = self.clock.now();
         // An entry leaves after its certificate ended and one more CRL said so (RFC 5280 §3.3).
         let since = previous.map_or(Timestamp::from_micros(0), |crl| crl.this_update);
         let number = self.database.write("reserve CRL number", move |c| {

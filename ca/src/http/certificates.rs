@@ -63,7 +63,11 @@ pub(super) async fn show(
             },
         )
         .await?;
-    let etag = issued.etag();
+    let form = match media_type {
+        "application/json" if sees_all => "all",
+        media_type => media_type,
+    };
+    let etag = conditional::representation(&issued.etag(), form);
     if is_not_modified(&request, &etag) {
         return Ok(not_modified(&etag));
     }
@@ -188,6 +192,7 @@ pub(super) async fn change_status(
 
 /// Narrows the list.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     /// Entries of a page, 1 to 1,000 (50).

@@ -6,7 +6,7 @@ use actix_web::http::header::{HttpDate, LAST_MODIFIED};
 use actix_web::web::{self, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use common::api::ca;
-use common::http::conditional::is_not_modified;
+use common::http::conditional::{is_not_modified, representation};
 use common::http::{Problem, Query, negotiate};
 use common::identity::Evidence;
 use serde::Deserialize;
@@ -24,6 +24,7 @@ const REPRESENTATIONS: [&str; 3] = [
 
 /// Which CRL.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CrlQuery {
     /// The authority's id (`host`).
@@ -126,13 +127,14 @@ fn respond(request: &HttpRequest, ca: &Ca, crl: &Crl, media_type: &'static str) 
     let made = crl
         .this_update
         .since(common::clock::Timestamp::from_micros(0));
-    let unchanged = is_not_modified(request, &crl.etag());
+    let etag = representation(&crl.etag(), media_type);
+    let unchanged = is_not_modified(request, &etag);
     let mut response = match unchanged {
         true => HttpResponse::NotModified(),
         false => HttpResponse::Ok(),
     };
     response
-        .insert_header(("etag", crl.etag()))
+        .insert_header(("etag", etag))
         .insert_header((LAST_MODIFIED, HttpDate::from(std::time::UNIX_EPOCH + made)))
         .insert_header(("cache-control", format!("public, max-age={max_age}")))
         .insert_header(("vary", "accept"));

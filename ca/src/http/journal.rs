@@ -22,6 +22,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Where to go on, and how long to wait for news.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct JournalQuery {
     /// Cursor of the last answer; from the start when absent.

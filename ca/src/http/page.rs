@@ -13,6 +13,7 @@ const MAX: i64 = 1_000;
 
 /// Which part of the list.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     /// Entries of a page, 1 to 1,000 (50).

@@ -28,11 +28,12 @@ use crate::{Authority, Ca, Error, issue, request};
 
 /// Nothing may stand here yet.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NoQuery {}
 
 /// Asks for a certificate under a profile.
-#[utoipa::path(post, path = "/pki/request/{profile_id}", tag = "requests",
+#[utoipa::path(post, path = "/pki/request/{id}", tag = "requests",
     request_body(content(
         (SubmitRequest = "application/json"),
         (String = "application/pkcs10"),
@@ -121,7 +122,7 @@ pub(super) async fn list(
 }
 
 /// A request; agents see what was sent, what would be issued, and what happened.
-#[utoipa::path(get, path = "/pki/request/{rid}", tag = "requests",
+#[utoipa::path(get, path = "/pki/request/{id}", tag = "requests",
     responses((status = 200, body = Request), (status = 404, body = common::api::Problem)))]
 pub(super) async fn show(
     ca: web::Data<Ca>,
@@ -145,7 +146,7 @@ pub(super) async fn show(
 }
 
 /// Where a request stands.
-#[utoipa::path(get, path = "/pki/request/{rid}/status", tag = "requests",
+#[utoipa::path(get, path = "/pki/request/{id}/status", tag = "requests",
     responses((status = 200, body = RequestStatus), (status = 404, body = common::api::Problem)))]
 pub(super) async fn status(
     ca: web::Data<Ca>,
@@ -171,7 +172,7 @@ pub(super) async fn status(
 }
 
 /// An agent's decision, bound by `If-Match` to what was reviewed.
-#[utoipa::path(put, path = "/pki/request/{rid}/status", tag = "requests", request_body = Decision,
+#[utoipa::path(put, path = "/pki/request/{id}/status", tag = "requests", request_body = Decision,
     params(("If-Match" = String, Header, description = "the ETag of what was reviewed")),
     responses(
         (status = 200, body = Request),
@@ -209,6 +210,7 @@ pub(super) async fn decide(
 
 /// Narrows the list.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     /// Entries of a page, 1 to 1,000 (50).
@@ -363,7 +365,7 @@ fn certificate(request: &request::Request) -> Option<Link> {
     }
 }
 
-/// A request in a list: with who asked, without what agents look at one by one.
+/// A request in a list: with who asked for what, without the draft and what happened.
 fn summary(request: &request::Request, sees_all: bool) -> Request {
     Request {
         id: request.id.to_string(),
@@ -378,7 +380,10 @@ fn summary(request: &request::Request, sees_all: bool) -> Request {
         profile_version: sees_all.then(|| request.profile_version.clone()),
         requestor: request.requestor.clone().filter(|_| sees_all),
         assigned_to: request.assigned_to.clone().filter(|_| sees_all),
-        csr: None,
+        csr: Csr::recorded(request.csr.clone())
+            .ok()
+            .filter(|_| sees_all)
+            .map(|csr| describe_csr(&csr)),
         draft: None,
         history: None,
     }
@@ -392,9 +397,6 @@ pub(super) fn describe(
 ) -> Request {
     let mut body = summary(request, sees_all);
     if sees_all {
-        body.csr = Csr::recorded(request.csr.clone())
-            .ok()
-            .map(|csr| describe_csr(&csr));
         body.history = Some(request.history.clone());
         if request.state == State::Pending {
             match authority.preview(request) {

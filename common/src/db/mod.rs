@@ -210,6 +210,8 @@ impl Database {
                 }
                 return result;
             }
+            drop(lease);
+            self.readers.forget_idle();
         }
     }
 
@@ -247,6 +249,12 @@ impl Database {
             if !passing || attempt > RETRIES_MAX {
                 return result;
             }
+            if matches!(
+                result.as_ref().err().and_then(E::database),
+                Some(Error::Connect(_))
+            ) {
+                self.readers.forget_idle();
+            }
             metrics::counter!("database_retries_total", "transaction" => name).increment(1);
         }
     }
@@ -262,7 +270,8 @@ fn transaction<T, E: Failure>(
         .map_err(|e| Error::Connect(e.to_string()))?;
     match body(connection) {
         Ok(value) => {
-            connection.execute("COMMIT")?;
+            // A COMMIT after a failed statement would roll back without a word; a query before it fails.
+            connection.execute("SELECT 1; COMMIT")?;
             Ok(value)
         }
         Err(error) => {

@@ -38,6 +38,12 @@ impl Pool {
         }
     }
 
+    /// Closes what lies idle: when one connection is found dead, the others are, too.
+    pub(super) fn forget_idle(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.idle.clear();
+    }
+
     /// Borrows a connection.
     pub(super) fn lease(&self) -> Result<Lease<'_>, Error> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -41,7 +41,7 @@ impl IfMatch {
     pub fn check(&self, tag: &str) -> Result<(), Problem> {
         match self {
             Self::Absent | Self::Any => Ok(()),
-            Self::Tags(tags) if tags.iter().any(|known| known == tag) => Ok(()),
+            Self::Tags(tags) if tags.iter().any(|known| base(known) == base(tag)) => Ok(()),
             Self::Tags(_) => {
                 let status = StatusCode::PRECONDITION_FAILED;
                 let problem = Problem::new(status, "stale", "Changed since it was read");
@@ -65,6 +65,17 @@ impl IfMatch {
         }
         self.check(tag)
     }
+}
+
+/// The tag of one representation of an object whose state has the tag `tag` (RFC 9110 §8.8.3).
+pub fn representation(tag: &str, form: &str) -> String {
+    format!("\"{};{form}\"", tag.trim_matches('"'))
+}
+
+/// The state that a tag stands for, whatever representation it came with.
+fn base(tag: &str) -> &str {
+    let bare = tag.trim_matches('"');
+    bare.split_once(';').map_or(bare, |(state, _)| state)
 }
 
 /// 304 when the client has this version already, else `body` as JSON with its tag.

@@ -1,7 +1,7 @@
 //! Finishing touches on OpenAPI documents that are derived from handlers.
 
 use actix_web::http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use utoipa::openapi::OpenApi;
 
 use super::problem::MEDIA_TYPE;
@@ -12,7 +12,11 @@ pub fn finish(document: &OpenApi) -> OpenApi {
     let mut value = serde_json::to_value(document).expect("a document is JSON");
     let paths = value.get_mut("paths").and_then(Value::as_object_mut);
     for (path, item) in paths.into_iter().flatten() {
-        for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            // Handlers are named within their files; in one document names must differ.
+            let words = path.split(|c: char| !c.is_ascii_alphanumeric());
+            let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+            operation["operationId"] = json!(format!("{method}_{}", words.join("_")));
             responses(operation);
             parameters(path, operation);
         }

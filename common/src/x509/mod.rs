@@ -69,9 +69,8 @@ pub fn der_from(input: &[u8], labels: &[&str]) -> Option<Vec<u8>> {
         Ok(text) => text.trim(),
         Err(_) => return None,
     };
-    if let Some(start) = text.find("-----BEGIN ") {
-        let (label, der) = der::pem::decode_vec(&text.as_bytes()[start..]).ok()?;
-        return labels.contains(&label).then_some(der);
+    if text.contains("-----BEGIN ") {
+        return labels.iter().find_map(|label| pem_block(text, label));
     }
     let compact: String = text.split_ascii_whitespace().collect();
     if !compact.is_empty()
@@ -80,6 +79,15 @@ pub fn der_from(input: &[u8], labels: &[&str]) -> Option<Vec<u8>> {
         return Some(der);
     }
     (input.first() == Some(&0x30)).then(|| input.to_vec())
+}
+
+/// The first PEM block with this label; people keep keys and certificates beside each other.
+fn pem_block(text: &str, label: &str) -> Option<Vec<u8>> {
+    let start = text.find(&format!("-----BEGIN {label}-----"))?;
+    let end_line = format!("-----END {label}-----");
+    let length = text[start..].find(&end_line)? + end_line.len();
+    let block = &text.as_bytes()[start..start + length];
+    der::pem::decode_vec(block).ok().map(|(_, der)| der)
 }
 
 #[cfg(test)]

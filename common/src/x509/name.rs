@@ -61,6 +61,9 @@ pub fn check(name: &Name) -> Result<(), String> {
         if max.is_some_and(|(_, max)| value.chars().count() > *max) {
             return Err(format!("the value of {oid} is too long"));
         }
+        if attribute.oid == DOMAIN_COMPONENT && !super::san::is_label(&value) {
+            return Err("a domain component is one label of a DNS name (RFC 4519)".into());
+        }
         let country = attribute.oid == COUNTRY_NAME;
         if country && !(value.len() == 2 && value.bytes().all(|b| b.is_ascii_alphabetic())) {
             return Err("a country is two letters (ISO 3166)".into());
@@ -74,6 +77,15 @@ pub fn common_names(name: &Name) -> Vec<String> {
     let attributes = name.0.iter().flat_map(|rdn| rdn.0.iter());
     attributes
         .filter(|attribute| attribute.oid == COMMON_NAME)
+        .filter_map(|attribute| text_of(&attribute.value))
+        .collect()
+}
+
+/// Every e-mail address in the name.
+pub fn email_addresses(name: &Name) -> Vec<String> {
+    let attributes = name.0.iter().flat_map(|rdn| rdn.0.iter());
+    attributes
+        .filter(|attribute| attribute.oid == EMAIL_ADDRESS)
         .filter_map(|attribute| text_of(&attribute.value))
         .collect()
 }

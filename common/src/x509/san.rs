@@ -115,7 +115,8 @@ pub fn is_host_name(name: &str) -> bool {
         && !labels.last().is_some_and(all_digits)
 }
 
-fn is_label(label: &str) -> bool {
+/// A label of letters, digits and inner hyphens (RFC 5890 §2.3.1).
+pub fn is_label(label: &str) -> bool {
     let ldh = label
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || b == b'-');
@@ -146,7 +147,27 @@ fn is_absolute_uri(uri: &str) -> bool {
     let rest_ok = rest
         .bytes()
         .all(|b| b.is_ascii_graphic() && !b"<>\"{}|\\^`".contains(&b));
-    letter && scheme_ok && rest_ok && !rest.is_empty() && uri.len() <= 2_048
+    let authority_ok = rest.strip_prefix("//").is_none_or(has_host);
+    letter && scheme_ok && rest_ok && authority_ok && !rest.is_empty() && uri.len() <= 2_048
+}
+
+/// Whether `user@host:port/path` names a host (RFC 5280 §4.2.1.6 asks for one, RFC 3986 §3.2).
+fn has_host(rest: &str) -> bool {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let place = authority.rsplit('@').next().unwrap_or_default();
+    let (host, port) = match place
+        .strip_prefix('[')
+        .and_then(|inner| inner.split_once(']'))
+    {
+        Some((address, port)) if address.parse::<std::net::Ipv6Addr>().is_ok() => ("v6", port),
+        Some(_) => return false,
+        None => place.split_at(place.find(':').unwrap_or(place.len())),
+    };
+    let digits = port.strip_prefix(':').unwrap_or(port);
+    let port_ok =
+        (port.is_empty() || port.starts_with(':')) && digits.bytes().all(|b| b.is_ascii_digit());
+    let host_ok = host.parse::<std::net::Ipv4Addr>().is_ok() || is_host_name(host);
+    host_ok && !host.starts_with('*') && port_ok
 }
 
 #[cfg(test)]
@@ -186,6 +207,8 @@ mod tests {
             "email:a",
             "email:a@*.b.c",
             "uri:nothing",
+            "uri:http://",
+            "uri:https://[::1/",
             "x:y",
             "plain",
         ] {
