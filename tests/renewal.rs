@@ -16,12 +16,26 @@ fn the_responder_renews_its_certificate_at_two_thirds_of_its_life() {
         let source = KeySource::File(world.data().join("secret.key"));
         KeyEncryptionKey::load(&source).expect("up made it")
     };
-    let identity = KeyStore { folder: &folder, kek: &kek() }.identity("subsystem");
+    let identity = KeyStore {
+        folder: &folder,
+        kek: &kek(),
+    }
+    .identity("subsystem");
     let anchors = anchors(&folder).expect("up wrote it");
-    let ca = Endpoint::new(&world.https(), &anchors, Some(&identity.expect("up made it")));
+    let ca = Endpoint::new(
+        &world.https(),
+        &anchors,
+        Some(&identity.expect("up made it")),
+    );
     let clock = Clock::fixed(Clock::System.now());
     let subject = "CN=Chancery OCSP responder".to_owned();
-    let signer = Signer::open(folder.clone(), kek(), ca.expect("the identity is good"), subject, clock.clone());
+    let signer = Signer::open(
+        folder.clone(),
+        kek(),
+        ca.expect("the identity is good"),
+        subject,
+        clock.clone(),
+    );
     let first = signer.current().expect("up got one").certificate.clone();
 
     let life = first.not_after().seconds() - first.not_before().seconds();
@@ -34,8 +48,17 @@ fn the_responder_renews_its_certificate_at_two_thirds_of_its_life() {
     assert_eq!(now_is(two_thirds.plus_seconds(-1)).serial(), first.serial());
     let second = now_is(two_thirds.plus_seconds(1));
     assert_ne!(second.serial(), first.serial());
-    assert_ne!(second.public_key(), first.public_key(), "a new certificate has a new key");
+    assert_ne!(
+        second.public_key(),
+        first.public_key(),
+        "a new certificate has a new key"
+    );
 
-    let saved = KeyStore { folder: &folder, kek: &kek() }.identity("signing").expect("key and certificate fit");
+    let saved = KeyStore {
+        folder: &folder,
+        kek: &kek(),
+    }
+    .identity("signing")
+    .expect("key and certificate fit");
     assert_eq!(saved.chain[0].serial(), second.serial());
 }

@@ -38,6 +38,7 @@ pub fn start(level: &str, format: LogFormat) -> Result<(), String> {
     let filter = EnvFilter::try_new(quiet).map_err(|e| format!("log: `{level}`: {e}"))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_writer(std::io::stderr.with_max_level(tracing::Level::TRACE));
     let _ = match format {
         LogFormat::Text => builder.try_init(),

@@ -180,10 +180,23 @@ impl Feed {
             .cursor
             .clone();
         let asked = self.clock.now();
-        let journal = ca
-            .status_journal(before.as_deref(), wait_seconds)
-            .map_err(|e| e.to_string())?;
-        self.apply(before, journal, asked)
+        match ca.status_journal(before.as_deref(), wait_seconds) {
+            Ok(journal) => self.apply(before, journal, asked),
+            Err(error) => {
+                self.start_over_when_refused(before, &error);
+                Err(error.to_string())
+            }
+        }
+    }
+
+    /// A CA that was restored from a backup does not know our cursor; its journal is read anew.
+    fn start_over_when_refused(&self, before: Option<String>, error: &client::Error) {
+        let refused = error.problem().is_some_and(|problem| problem.status == 422);
+        let mut position = self.position.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused && before.is_some() && position.cursor == before {
+            tracing::warn!("the CA's status journal was replaced; reading it from the start");
+            position.cursor = None;
+        }
     }
 
     fn apply(

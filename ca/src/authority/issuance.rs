@@ -4,6 +4,7 @@ use common::audit::Event;
 use common::db::audit;
 use common::identity::Caller;
 use common::x509::Certificate;
+use uuid::Uuid;
 
 use super::Authority;
 use super::enrollment::{IdempotencyKey, Submission, origin, remember};
@@ -116,19 +117,32 @@ impl Authority {
     pub fn finish_interrupted(&self) -> Result<usize, Error> {
         let system = Caller::system();
         let unfinished = self.database.read(certificates::unfinished)?;
-        let count = unfinished.len();
+        let mut count = 0;
         for (intent, request) in unfinished {
             let serial = intent.serial().to_string();
-            match request {
-                Some(id) => {
-                    let request = self.database.read(|c| requests::find(c, id))?;
-                    self.finish(&system, intent, request)?;
+            match self.finish_one(&system, intent, request) {
+                Ok(()) => {
+                    count += 1;
+                    tracing::warn!(serial, "finished an interrupted issuance");
                 }
-                None => self.finish_without_request(&system, intent)?,
+                // It stays on record and is tried again at the next start; the rest goes on.
+                Err(error) => tracing::error!(serial, %error, "an issuance stays interrupted"),
             }
-            tracing::warn!(serial, "finished an interrupted issuance");
         }
         Ok(count)
+    }
+
+    fn finish_one(
+        &self,
+        caller: &Caller,
+        intent: Intent,
+        request: Option<Uuid>,
+    ) -> Result<(), Error> {
+        let Some(id) = request else {
+            return self.finish_without_request(caller, intent);
+        };
+        let request = self.database.read(|c| requests::find(c, id))?;
+        self.finish(caller, intent, request).map(|_| ())
     }
 
     fn finish_without_request(&self, caller: &Caller, intent: Intent) -> Result<(), Error> {
