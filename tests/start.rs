@@ -59,6 +59,29 @@ fn it_says_where_it_serves_and_stops_when_told() {
 }
 
 #[test]
+fn a_usual_day_leaves_nothing_to_worry_about_in_the_log() {
+    let scratch = Scratch::new("log");
+    let data = scratch.file("data");
+    for _ in 0..2 {
+        let started = Started::up(&scratch, &data, &ANY_PORTS, &[]);
+        // Somebody who is connected keeps it in its last breath for a moment.
+        let https = started.ready();
+        let https = https.trim_start_matches("https://").split(' ').next();
+        let idle = TcpStream::connect(https.expect("an address")).expect("it listens");
+        started.signal("TERM");
+        drop(idle);
+        let log = fs::read_to_string(scratch.file("stderr")).expect("it is there");
+        // What actix says of connections that it turns away is not ours to change.
+        let ours = log.lines().filter(|line| !line.contains(" actix_"));
+        let alarms = [" WARN ", " ERROR "];
+        let worries = ours.filter(|line| alarms.iter().any(|alarm| line.contains(alarm)));
+        assert_eq!(worries.collect::<Vec<_>>(), [""; 0]);
+        // Colours are for terminals.
+        assert!(!log.contains('\u{1b}'), "{log}");
+    }
+}
+
+#[test]
 fn a_later_start_goes_on_where_the_first_stopped_and_is_quick() {
     let mut world = World::up();
     let before = world.record();
@@ -559,6 +582,7 @@ impl Started {
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(File::create(&stdout).expect("the scratch folder is writable"))
+            .stderr(File::create(scratch.file("stderr")).expect("the scratch folder is writable"))
             .spawn()
             .expect("our program can be started");
         let started = Self { child, stdout };

@@ -17,6 +17,9 @@ use crate::store::{self, Row};
 /// Seconds that the CA may wait for news before it answers a poll.
 const POLL_SECONDS: u32 = 10;
 
+/// Silence of the CA from which on the log warns.
+const WORRY: Duration = Duration::from_secs(15);
+
 /// Pause after a poll that brought news, so that a busy CA is not asked for each certificate.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -104,7 +107,11 @@ impl Feed {
                 Ok(Pulled::News) => std::thread::sleep(PAUSE),
                 Err(error) => {
                     wait_seconds = 0;
-                    tracing::warn!(error, "the status journal could not be read");
+                    // A CA that restarts is away for a moment; only a longer absence is worth a word.
+                    match self.silence() < WORRY {
+                        true => tracing::debug!(error, "the status journal could not be read"),
+                        false => tracing::warn!(error, "the status journal could not be read"),
+                    }
                     std::thread::sleep(Duration::from_secs(1));
                 }
             }

@@ -23,17 +23,20 @@ use common::x509::{Certificate, RevocationReason, SerialNumber, Status};
 use tests::foreign::openssl_with_input;
 
 use super::{
-    Store, at, authority, changes, contents, csr, instance, linted, on_both_engines, origin, read,
-    write,
+    Store, at, authority, changes, contents, csr, execute, instance, linted, on_both_engines,
+    origin, read, write,
 };
 
 on_both_engines!(
     a_certificate_lives_from_request_to_crl,
     an_interrupted_issuance_is_finished_with_the_bytes_on_record,
     an_interrupted_issuance_without_a_request_is_finished,
+    an_intent_that_cannot_be_finished_stops_no_other,
     those_who_finish_at_once_make_one_certificate,
     a_request_that_is_approved_by_many_gets_one_certificate,
-    crls_made_at_once_have_numbers_of_their_own,
+    crls_asked_for_at_once_tell_each_what_it_did_before,
+    a_crl_that_fails_fails_for_nobody_else,
+    a_clock_that_was_set_back_stops_no_crl,
     what_a_client_calls_itself_breaks_nothing,
 );
 
@@ -284,6 +287,29 @@ fn an_interrupted_issuance_without_a_request_is_finished(store: &Store) {
     assert_eq!(authority.finish_interrupted().expect("nothing is left"), 0);
 }
 
+/// It stays where it is, for people to look at.
+fn an_intent_that_cannot_be_finished_stops_no_other(store: &Store) {
+    let authority = authority(store, &Clock::fixed(at(5)));
+    let requestor = anonymous(&authority);
+    let first = interrupt(&authority, &requestor, "CN=first.example");
+    let lost = linted("CN=lost.example", &[], at(1));
+    let (intended, mut asked) = (lost.clone(), origin("caServerCert"));
+    asked.request = Some(entropy::uuid());
+    write(authority.database(), move |c| {
+        intend(c, &intended, &asked, at(1)).map(drop)
+    });
+    let last = interrupt(&authority, &requestor, "CN=last.example");
+
+    assert_eq!(authority.finish_interrupted().expect("it goes on"), 2);
+
+    for linted in [first, last] {
+        assert!(authority.certificate(linted.serial()).is_ok());
+    }
+    let left = read(authority.database(), unfinished);
+    let left: Vec<_> = left.iter().map(|(intent, _)| intent.serial()).collect();
+    assert_eq!(left, [lost.serial()]);
+}
+
 /// Instances that start together after a crash find the same intents.
 fn those_who_finish_at_once_make_one_certificate(store: &Store) {
     const INTERRUPTED: usize = 12;
@@ -407,40 +433,120 @@ fn a_request_that_is_approved_by_many_gets_one_certificate(store: &Store) {
     }
 }
 
-fn crls_made_at_once_have_numbers_of_their_own(store: &Store) {
+/// Whoever asks after a revocation gets a CRL that has it, alone or shared with others who asked.
+fn crls_asked_for_at_once_tell_each_what_it_did_before(store: &Store) {
     let clock = Clock::fixed(at(0));
     let authority = authority(store, &clock);
+    let (mut made, failed) = ask_for_crls_at_once(&authority);
+    assert_eq!(failed, 0);
+    made.sort_by_key(|crl| crl.number);
+    made.dedup();
+    let numbers: Vec<_> = made.iter().map(|crl| crl.number).collect();
+    let last = i64::try_from(made.len()).expect("few");
+    assert_eq!(numbers, (1..=last).collect::<Vec<_>>());
+    assert!(made.is_sorted_by(|one, next| one.this_update < next.this_update));
+    let newest = made.last().expect("at least one");
+    assert_eq!(newest.entries, i64::try_from(ASKING * ROUNDS).expect("few"));
+    assert_eq!(authority.current_crl().as_ref(), Some(newest));
+    assert_eq!(instance(store, &clock).current_crl().as_ref(), Some(newest));
+    let audit = &contents(authority.database())["audit"];
+    let told = audit
+        .iter()
+        .filter(|row| row.contains("FULL_CRL_GENERATION"));
+    assert_eq!(told.count(), made.len());
+}
+
+/// What was lost on the way to the disk is not passed on to those who waited for it.
+fn a_crl_that_fails_fails_for_nobody_else(store: &Store) {
+    let authority = authority(store, &Clock::fixed(at(0)));
+    let sql = match authority.is_shared() {
+        false => {
+            "CREATE TRIGGER odd BEFORE INSERT ON crls WHEN NEW.number % 2 = 1 \
+             BEGIN SELECT RAISE(ABORT, 'on purpose'); END"
+        }
+        true => {
+            "CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN RAISE 'on purpose'; END $$; \
+             CREATE TRIGGER odd BEFORE INSERT ON crls FOR EACH ROW \
+             WHEN (NEW.number % 2 = 1) EXECUTE FUNCTION odd()"
+        }
+    };
+    write(authority.database(), move |c| execute(c, sql));
+    let (made, failed) = ask_for_crls_at_once(&authority);
+    assert!(failed > 0 && !made.is_empty());
+    assert!(made.iter().all(|crl| crl.number % 2 == 0));
+}
+
+const ASKING: usize = 6;
+const ROUNDS: usize = 3;
+
+/// Many revoke and ask for a CRL each, at once, and find in it what they revoked; gives the CRLs and
+/// how many got none.
+fn ask_for_crls_at_once(authority: &Authority) -> (Vec<Arc<Crl>>, usize) {
+    let agent = agent(authority, "agent1");
     let done = AtomicBool::new(false);
-    let mut made: Vec<Arc<Crl>> = thread::scope(|scope| {
+    let ask = |_: usize| {
+        let serial = revoked(authority, &agent);
+        let crl = authority.make_crl(&Caller::system()).ok()?;
+        assert!(lists(&crl, &serial), "CRL {}", crl.number);
+        Some(crl)
+    };
+    let answers: Vec<Option<Arc<Crl>>> = thread::scope(|scope| {
         // No two CRLs are of the same second, so let seconds fly.
         scope.spawn(|| {
+            let clock = authority.clock();
             while !done.load(Ordering::SeqCst) {
                 clock.set(clock.now().plus_seconds(60));
                 thread::sleep(Duration::from_millis(1));
             }
         });
-        let threads: Vec<_> = (0..4)
-            .map(|_| {
-                scope.spawn(|| {
-                    let make = |_| authority.make_crl(&Caller::system()).expect("a CRL");
-                    (0..3).map(make).collect::<Vec<_>>()
-                })
-            })
+        let threads: Vec<_> = (0..ASKING)
+            .map(|_| scope.spawn(|| (0..ROUNDS).map(ask).collect::<Vec<_>>()))
             .collect();
         let joined: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
         done.store(true, Ordering::SeqCst);
         let joined = joined.into_iter();
         joined.flat_map(|crls| crls.expect("no panic")).collect()
     });
-    made.sort_by_key(|crl| crl.number);
-    let numbers: Vec<_> = made.iter().map(|crl| crl.number).collect();
-    assert_eq!(numbers, (1..=12).collect::<Vec<_>>());
-    assert!(made.is_sorted_by(|one, next| one.this_update < next.this_update));
-    assert_eq!(authority.current_crl().expect("one is in force").number, 12);
-    let restarted = instance(store, &clock);
-    assert_eq!(restarted.current_crl().expect("one is in force").number, 12);
-    let audited = &contents(authority.database())["audit"];
-    assert_eq!(audited.len(), 12);
+    let made: Vec<_> = answers.into_iter().flatten().collect();
+    let failed = ASKING * ROUNDS - made.len();
+    (made, failed)
+}
+
+/// A new certificate that was revoked.
+fn revoked(authority: &Authority, agent: &Caller) -> SerialNumber {
+    let request = submit(authority, &Caller::system(), "CN=host.example").request;
+    let serial = request.state.serial().expect("it is issued").clone();
+    let wanted = StatusRequest::Revoke {
+        reason: RevocationReason::Superseded,
+        invalidity_date: None,
+        note: None,
+    };
+    let done = authority.change_status(agent, &serial, &IfMatch::Any, wanted);
+    assert!(done.is_ok());
+    serial
+}
+
+/// Whether the bytes of the serial number stand in the CRL.
+fn lists(crl: &Crl, serial: &SerialNumber) -> bool {
+    let serial = serial.as_bytes();
+    crl.der.windows(serial.len()).any(|bytes| bytes == serial)
+}
+
+fn a_clock_that_was_set_back_stops_no_crl(store: &Store) {
+    let clock = Clock::fixed(at(86_400));
+    let authority = authority(store, &clock);
+    let agent = agent(&authority, "agent1");
+    let before = authority.make_crl(&Caller::system()).expect("a CRL");
+    clock.set(at(86_400 - 3_600));
+
+    let serial = revoked(&authority, &agent);
+    let after = authority.make_crl(&Caller::system()).expect("a CRL");
+
+    assert!(lists(&after, &serial));
+    assert_eq!((before.number, after.number), (1, 2));
+    // A client that has the older one must take the newer for the newer.
+    assert!(after.this_update > before.this_update);
 }
 
 /// Text that an engine cannot keep or look for is refused, never taken for a failure of ours.

@@ -1,7 +1,7 @@
 //! CRLs: made after a change and on schedule.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::audit::Event;
 use common::clock::Timestamp;
@@ -52,13 +52,17 @@ impl Authority {
     /// Makes a new CRL now; when the last one was made within the same second, a moment later, since
     /// time must neither stand still nor run ahead between two of them.
     pub fn make_crl(&self, caller: &Caller) -> Result<Arc<Crl>, Error> {
-        let asked = self.clock.now();
+        // Measured by the clock that nobody sets.
+        let asked = Instant::now();
         let mut began = self
             .crl_making
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         // One that was begun while we waited says all that ours would.
-        if let Some(crl) = self.current_crl().filter(|_| *began > asked) {
+        if let Some(crl) = self
+            .current_crl()
+            .filter(|_| began.is_some_and(|began| began > asked))
+        {
             return Ok(crl);
         }
         let host = self.host.id.clone();
@@ -71,7 +75,7 @@ impl Authority {
                 .since(self.clock.now())
                 .min(Duration::from_secs(1)),
         );
-        *began = self.clock.now();
+        let begin = Instant::now();
         // An entry leaves after its certificate ended and one more CRL said so (RFC 5280 §3.3).
         let since = previous.map_or(Timestamp::from_micros(0), |crl| crl.this_update);
         let number = self.database.write("reserve CRL number", move |c| {
@@ -94,6 +98,7 @@ impl Authority {
         })?;
         let crl = Arc::new(crl);
         self.publish(crl.clone());
+        *began = Some(begin);
         Ok(crl)
     }
 

@@ -7,9 +7,10 @@ mod issuance;
 mod journal;
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
-use common::clock::{Clock, Timestamp};
+use common::clock::Clock;
 use common::db::{Connection, Database};
 use common::identity::{Caller, Evidence, Rule, authorize};
 use common::x509::{Certificate, Status};
@@ -37,8 +38,8 @@ pub struct Authority {
     crl_config: CrlConfig,
     /// The CRL in force.
     crl: ArcSwapOption<Crl>,
-    /// Held while a CRL is made; when the last making began.
-    crl_making: Mutex<Timestamp>,
+    /// Held while a CRL is made; when the making of the last one began.
+    crl_making: Mutex<Option<Instant>>,
     /// Wakes the builder of CRLs.
     crl_wake: Wake,
     /// Wakes the followers of the journal.
@@ -62,7 +63,7 @@ impl Authority {
             clock,
             crl_config,
             crl: ArcSwapOption::from_pointee(crl),
-            crl_making: Mutex::new(Timestamp::from_micros(0)),
+            crl_making: Mutex::default(),
             crl_wake: Wake::default(),
             news: News::default(),
         })
