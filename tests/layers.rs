@@ -394,5 +394,3 @@ fn read(path: &Path) -> String {
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
-#[path = "fuzz/mod.rs"]
-mod fuzz;

@@ -5,6 +5,7 @@ mod arrangements;
 mod commands;
 mod conventions;
 mod enrolment;
+mod fuzz;
 mod layers;
 mod ocsp;
 mod openapi;

@@ -69,19 +69,6 @@ pub fn unsupported(media_types: &str) -> Problem {
         .detail(format!("this path takes {media_types}"))
 }
 
-/// A JSON body.
-pub struct Json<T>(pub T);
-
-impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
-    type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let body = Body::from_request(request, payload);
-        Box::pin(async move { body.await?.json().map(Json) })
-    }
-}
-
 impl Body {
     /// Reads the body as JSON: 415 for another type, 400 for no JSON, 422 naming the field.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {

@@ -11,7 +11,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, web};
 use uuid::Uuid;
 
-use super::problem::{self, Problem};
+use super::problem::Problem;
 use super::site::Site;
 use crate::entropy;
 use crate::identity::{Denied, PeerCertificate};
@@ -180,6 +180,3 @@ pub fn payload_too_large() -> Problem {
     Problem::from_status(StatusCode::PAYLOAD_TOO_LARGE)
         .detail("the body is larger than this path takes")
 }
-
-/// The media type of problems, for tests and clients.
-pub const PROBLEM: &str = problem::MEDIA_TYPE;

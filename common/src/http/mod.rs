@@ -13,7 +13,7 @@ pub mod site;
 pub mod tls;
 pub mod work;
 
-pub use body::{Json, Query};
+pub use body::Query;
 pub use problem::Problem;
 pub use work::Work;
 
