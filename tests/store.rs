@@ -15,13 +15,13 @@ mod users;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use ca::Authority;
 use ca::config::{Config, CrlConfig};
 use ca::create::{HOST, SIGNING};
 use ca::issue::Linted;
-use ca::issuer::{Issuer, Urls};
+use ca::issuer::{Issuer, Places};
 use ca::profile::Profiles;
 use ca::store::authorities;
 use ca::store::certificates::{Origin, intend, record};
@@ -120,7 +120,7 @@ static HOUSE: LazyLock<House> = LazyLock::new(|| {
         crl: CRL_CONFIG,
     };
     let clock = Clock::fixed(START);
-    let authority = ca::create::create(folder.path(), &kek, &config, urls(), clock)
+    let authority = ca::create::create(folder.path(), &kek, &config, places(), clock)
         .expect("a CA can be made in an empty folder");
     let keys = KeyStore {
         folder: folder.path(),
@@ -139,8 +139,8 @@ const CRL_CONFIG: CrlConfig = CrlConfig {
     validity_hours: 48,
 };
 
-fn urls() -> Urls {
-    Urls::new("http://pki.example", "http://pki.example", HOST)
+fn places() -> Places {
+    Places::new("http://pki.example", "http://pki.example")
 }
 
 /// The issuer that lends its key to every authority of these tests.
@@ -148,8 +148,9 @@ fn issuer() -> Issuer {
     Issuer {
         id: HOST.into(),
         certificate: HOUSE.certificate.clone(),
-        key: PrivateKey::from_pkcs8(&HOUSE.key).expect("the key is sound"),
-        urls: urls(),
+        chain: Vec::new(),
+        key: Arc::new(PrivateKey::from_pkcs8(&HOUSE.key).expect("the key is sound")),
+        urls: places().of(HOST),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The first start: a new authority with its key, certificate and first CRL.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use common::api::ca::Changes;
 use common::clock::{Clock, Timestamp};
@@ -15,7 +16,7 @@ use x509_cert::time::Validity;
 
 use crate::config::{Config, CrlConfig};
 use crate::issue::{Draft, assemble};
-use crate::issuer::{Issuer, Urls};
+use crate::issuer::{Issuer, Places};
 use crate::profile::Profiles;
 use crate::store::{self, authorities};
 use crate::{Authority, Error};
@@ -34,7 +35,7 @@ pub fn create(
     folder: &Path,
     kek: &KeyEncryptionKey,
     config: &Config,
-    urls: Urls,
+    places: Places,
     clock: Clock,
 ) -> Result<Authority, String> {
     let text = |e: Error| e.to_string();
@@ -59,8 +60,9 @@ pub fn create(
     let issuer = Issuer {
         id: HOST.into(),
         certificate: seed(&key, &csr, now)?,
-        key,
-        urls,
+        chain: Vec::new(),
+        key: Arc::new(key),
+        urls: places.of(HOST),
     };
     let refused = |violations: Vec<common::api::Violation>| {
         violations
@@ -86,7 +88,8 @@ pub fn create(
             Ok::<_, Error>(users::add_groups(c)?)
         })
         .map_err(text)?;
-    authority.with_certificate(own)
+    authority.replace_certificate(HOST, own);
+    Ok(authority)
 }
 
 /// Opens the CA that [`create`] made in `folder`.
@@ -94,7 +97,7 @@ pub fn open(
     folder: &Path,
     kek: &KeyEncryptionKey,
     crl: CrlConfig,
-    urls: Urls,
+    places: Places,
     clock: Clock,
 ) -> Result<Authority, String> {
     let location = Location::existing(folder.join(DATABASE))?;
@@ -112,8 +115,9 @@ pub fn open(
     let issuer = Issuer {
         id: HOST.into(),
         certificate,
-        key,
-        urls,
+        chain: Vec::new(),
+        key: Arc::new(key),
+        urls: places.of(HOST),
     };
     Authority::new(database, issuer, Profiles::shipped()?, crl, clock).map_err(|e| e.to_string())
 }

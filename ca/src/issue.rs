@@ -175,6 +175,11 @@ impl Intent {
         &self.serial
     }
 
+    /// Who is to sign.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
     /// Signs the bytes on record and checks the signature with the issuer's public key, so that a
     /// fault of the engine or a wrong key never leaves the house.
     pub fn sign(self, issuer: &Issuer) -> Result<Signed, KeyError> {

@@ -8,16 +8,19 @@ use common::process::spawn;
 
 use crate::{Authority, Error};
 
-/// Finishes what a crash left, makes a first CRL when there is none in force, and starts the
+/// Finishes what a crash left, makes first CRLs where there is none in force, and starts the
 /// threads for the rest.
 pub fn start(authority: &Arc<Authority>) -> Result<(), Error> {
     authority.finish_interrupted()?;
     let now = authority.clock().now();
-    match authority.current_crl() {
-        // A change may have been committed right before a crash, its CRL not made.
-        Some(crl) if crl.next_update > now => authority.crl_wake().wake(),
-        Some(_) | None => {
-            authority.make_crl(&Caller::system())?;
+    for issuer in authority.issuers() {
+        match authority.current_crl(&issuer.id) {
+            _ if issuer.certificate.not_after() < now => {}
+            // A change may have been committed right before a crash, its CRL not made.
+            Some(crl) if crl.next_update > now => authority.crl_wake().wake(&issuer.id),
+            Some(_) | None => {
+                authority.make_crl(&Caller::system(), &issuer.id)?;
+            }
         }
     }
 

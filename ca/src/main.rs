@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use actix_web::web::ServiceConfig;
-use ca::issuer::Urls;
+use ca::issuer::Places;
 use ca::{Ca, Config, config, create, http, jobs};
 use clap::Command;
 use client::Endpoint;
@@ -61,12 +61,8 @@ fn run(known: &[Setting], flags: &clap::ArgMatches) -> Result<(), String> {
     let kek = process.kek()?;
     let (tls, anchors) = process.tls(folder.path(), &kek)?;
     let public_url = process.public_url(listeners.http());
-    let urls = Urls::new(
-        &public_url,
-        ocsp_url.as_deref().unwrap_or(&public_url),
-        create::HOST,
-    );
-    let authority = create::open(folder.path(), &kek, config.crl, urls, Clock::System)?;
+    let places = Places::new(&public_url, ocsp_url.as_deref().unwrap_or(&public_url));
+    let authority = create::open(folder.path(), &kek, config.crl, places, Clock::System)?;
     let authority = Arc::new(authority);
     jobs::start(&authority).map_err(|e| e.to_string())?;
     let kra = match kra_url {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ca::issuer::Urls;
+use ca::issuer::Places;
 use common::crypto::KeySource;
 use common::folder::{Content, Folder, VERSION};
 use common::process;
@@ -157,12 +157,7 @@ impl Init {
         }
         let created = folder.create(|staging| {
             let names = [&ca, &kra, &ocsp].map(Place::names);
-            make(
-                staging,
-                &config,
-                names,
-                Urls::new(&ca_http, &ocsp_http, ca::create::HOST),
-            )?;
+            make(staging, &config, names, Places::new(&ca_http, &ocsp_http))?;
             let files = [
                 ("ca", ca_toml(&ca, &kra, &ca_http, &ocsp_http)),
                 ("kra", kra_toml(&kra)),
@@ -199,7 +194,7 @@ fn make(
     staging: &Path,
     config: &ca::Config,
     names: [Vec<String>; 3],
-    urls: Urls,
+    places: Places,
 ) -> Result<(), String> {
     let folders = ["ca", "kra", "ocsp"].map(|service| staging.join(service));
     let kek = |folder: &PathBuf| {
@@ -219,7 +214,7 @@ fn make(
         credentials: staging.join("credentials"),
         anchors,
     };
-    install(&layout, &keks, config, urls)
+    install(&layout, &keks, config, places)
 }
 
 fn ca_toml(ca: &Place, kra: &Place, http: &str, ocsp_http: &str) -> String {

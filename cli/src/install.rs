@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use ca::authority::SystemRequest;
-use ca::issuer::Urls;
+use ca::issuer::Places;
 use ca::{Authority, Config};
 use common::clock::{Clock, Timestamp};
 use common::crypto::{KeyEncryptionKey, KeySource, KeySpec, PrivateKey, Secret};
@@ -120,7 +120,7 @@ pub(crate) fn install(
     layout: &Layout,
     keks: &Keks,
     config: &Config,
-    urls: Urls,
+    places: Places,
 ) -> Result<(), String> {
     for path in [&layout.ca, &layout.kra, &layout.ocsp, &layout.credentials] {
         folder::create_private(path).map_err(|e| format!("{}: {e}", path.display()))?;
@@ -128,7 +128,7 @@ pub(crate) fn install(
     // The RSA key takes longer than all the rest together.
     let transport = thread::spawn(|| PrivateKey::generate(KeySpec::Rsa3072));
     let clock = Clock::System;
-    let authority = ca::create::create(&layout.ca, keks.ca(), config, urls, clock.clone())?;
+    let authority = ca::create::create(&layout.ca, keks.ca(), config, places, clock.clone())?;
     let root = authority.host().certificate.clone();
     for path in &layout.anchors {
         write(path, root.pem().as_bytes(), false)?;
@@ -168,7 +168,7 @@ pub(crate) fn install(
     store.save_key(kra::transport::TRANSPORT, &pkcs8)?;
     store.save_chain(kra::transport::TRANSPORT, &[&certificate])?;
     authority
-        .make_crl(&common::identity::Caller::system())
+        .make_crl(&common::identity::Caller::system(), ca::create::HOST)
         .map_err(|e| e.to_string())?;
     Ok(())
 }

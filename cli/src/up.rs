@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
-use ca::issuer::Urls;
+use ca::issuer::Places;
 use ca::{Ca, jobs};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use client::Endpoint;
@@ -70,10 +70,10 @@ impl Up {
         // Before anything is made, so that a port in use leaves nothing behind.
         let listeners = Listeners::bind(process.https, process.http)?;
         let (folder, content) = Folder::open(&process.data_dir)?;
-        let urls = urls(&process, &listeners);
+        let places = places(&process, &listeners);
         if content == Content::Empty {
             let created =
-                folder.create(|staging| create(staging, &process, &ca_config, urls.clone()));
+                folder.create(|staging| create(staging, &process, &ca_config, places.clone()));
             if let Err(error) = created {
                 folder.abandon();
                 return Err(error);
@@ -85,22 +85,22 @@ impl Up {
             listeners,
             &folder,
             (&ca_config, ocsp_config),
-            urls,
+            places,
             first,
         )
     }
 }
 
-fn urls(process: &Process, listeners: &Listeners) -> Urls {
+fn places(process: &Process, listeners: &Listeners) -> Places {
     let public = process.public_url(listeners.http());
-    Urls::new(&public, &public, ca::create::HOST)
+    Places::new(&public, &public)
 }
 
 fn create(
     staging: &Path,
     process: &Process,
     config: &ca::Config,
-    urls: Urls,
+    places: Places,
 ) -> Result<(), String> {
     let default = process.data_dir.join("secret.key");
     let kek = Keks::make(&process.secret_key, &default, &staging.join("secret.key"))?;
@@ -114,7 +114,7 @@ fn create(
             .map(|f| staging.join(f))
             .to_vec(),
     };
-    install(&layout, &Keks::Shared(kek), config, urls)?;
+    install(&layout, &Keks::Shared(kek), config, places)?;
     write(&staging.join("chancery.toml"), TEMPLATE.as_bytes(), false)
 }
 
@@ -133,7 +133,7 @@ fn serve(
     listeners: Listeners,
     folder: &Folder,
     (ca_config, ocsp_config): (&ca::Config, ocsp::Config),
-    urls: Urls,
+    places: Places,
     first: bool,
 ) -> Result<(), String> {
     let (ca_dir, kra_dir, ocsp_dir) = (
@@ -143,7 +143,7 @@ fn serve(
     );
     let kek = process.kek()?;
     let (tls, anchors) = process.tls(&ca_dir, &kek)?;
-    let authority = ca::create::open(&ca_dir, &kek, ca_config.crl, urls, Clock::System)?;
+    let authority = ca::create::open(&ca_dir, &kek, ca_config.crl, places, Clock::System)?;
     let root = authority.host().certificate.clone();
     let authority = Arc::new(authority);
     jobs::start(&authority).map_err(|e| e.to_string())?;

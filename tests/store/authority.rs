@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use ca::authority::{StatusRequest, Submission, Submitted, SystemRequest};
+use ca::create::HOST;
 use ca::crl::Crl;
 use ca::issue::Linted;
 use ca::request::State;
@@ -119,7 +120,8 @@ fn a_certificate_lives_from_request_to_crl(store: &Store) {
         Err(Error::Precondition(_) | Error::NotPending { .. })
     ));
     let issued = authority.certificate(&serial).expect("it is on record");
-    let ca = authority.host().certificate.public_key();
+    let host = authority.host();
+    let ca = host.certificate.public_key();
     issued
         .certificate
         .verify_signed_by(ca)
@@ -133,7 +135,7 @@ fn a_certificate_lives_from_request_to_crl(store: &Store) {
     let listed = authority.certificates(&filter, None, 10).expect("a list");
     assert_eq!(listed.len(), 1);
 
-    let crl = authority.make_crl(&Caller::system()).expect("a CRL");
+    let crl = authority.make_crl(&Caller::system(), HOST).expect("a CRL");
     assert_eq!((crl.number, crl.entries), (1, 0));
     clock.set(at(2));
     let wanted = StatusRequest::Revoke {
@@ -151,7 +153,7 @@ fn a_certificate_lives_from_request_to_crl(store: &Store) {
             ..
         })
     ));
-    let crl = authority.make_crl(&Caller::system()).expect("a CRL");
+    let crl = authority.make_crl(&Caller::system(), HOST).expect("a CRL");
     assert_eq!((crl.number, crl.entries), (2, 1));
     let text = openssl_with_input(&["crl", "-inform", "DER", "-noout", "-text"], &crl.der);
     let text = String::from_utf8_lossy(&text).to_uppercase();
@@ -169,9 +171,14 @@ fn a_certificate_lives_from_request_to_crl(store: &Store) {
     // Another process over the same database goes on where this one is.
     clock.set(at(3));
     let next = instance(store, &clock);
-    assert_eq!(next.current_crl().expect("it is in force").der, crl.der);
+    assert_eq!(next.current_crl(HOST).expect("it is in force").der, crl.der);
     assert_eq!(next.certificate(&serial).expect("on record").status, status);
-    assert_eq!(next.make_crl(&Caller::system()).expect("a CRL").number, 3);
+    assert_eq!(
+        next.make_crl(&Caller::system(), HOST)
+            .expect("a CRL")
+            .number,
+        3
+    );
 }
 
 /// What is on record when a process dies between intent and signature: an approved request, its
@@ -225,7 +232,8 @@ fn an_interrupted_issuance_is_finished_with_the_bytes_on_record(store: &Store) {
     assert!(read(restarted.database(), unfinished).is_empty());
     let issued = restarted.certificate(linted.serial()).expect("on record");
     assert_eq!(tbs(&issued.certificate), linted.tbs());
-    let ca = restarted.host().certificate.public_key();
+    let host = restarted.host();
+    let ca = host.certificate.public_key();
     issued
         .certificate
         .verify_signed_by(ca)
@@ -447,8 +455,11 @@ fn crls_asked_for_at_once_tell_each_what_it_did_before(store: &Store) {
     assert!(made.is_sorted_by(|one, next| one.this_update < next.this_update));
     let newest = made.last().expect("at least one");
     assert_eq!(newest.entries, i64::try_from(ASKING * ROUNDS).expect("few"));
-    assert_eq!(authority.current_crl().as_ref(), Some(newest));
-    assert_eq!(instance(store, &clock).current_crl().as_ref(), Some(newest));
+    assert_eq!(authority.current_crl(HOST).as_ref(), Some(newest));
+    assert_eq!(
+        instance(store, &clock).current_crl(HOST).as_ref(),
+        Some(newest)
+    );
     let audit = &contents(authority.database())["audit"];
     let told = audit
         .iter()
@@ -487,7 +498,7 @@ fn ask_for_crls_at_once(authority: &Authority) -> (Vec<Arc<Crl>>, usize) {
     let done = AtomicBool::new(false);
     let ask = |_: usize| {
         let serial = revoked(authority, &agent);
-        let crl = authority.make_crl(&Caller::system()).ok()?;
+        let crl = authority.make_crl(&Caller::system(), HOST).ok()?;
         assert!(lists(&crl, &serial), "CRL {}", crl.number);
         Some(crl)
     };
@@ -537,11 +548,11 @@ fn a_clock_that_was_set_back_stops_no_crl(store: &Store) {
     let clock = Clock::fixed(at(86_400));
     let authority = authority(store, &clock);
     let agent = agent(&authority, "agent1");
-    let before = authority.make_crl(&Caller::system()).expect("a CRL");
+    let before = authority.make_crl(&Caller::system(), HOST).expect("a CRL");
     clock.set(at(86_400 - 3_600));
 
     let serial = revoked(&authority, &agent);
-    let after = authority.make_crl(&Caller::system()).expect("a CRL");
+    let after = authority.make_crl(&Caller::system(), HOST).expect("a CRL");
 
     assert!(lists(&after, &serial));
     assert_eq!((before.number, after.number), (1, 2));

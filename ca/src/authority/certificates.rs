@@ -148,7 +148,7 @@ impl Authority {
             return Err(wrong(serial, &now_found.status, status.name()));
         }
         self.news.tell();
-        self.crl_wake.wake();
+        self.crl_wake.wake(&issued.authority);
         metrics::counter!("ca_status_changes_total", "to" => status.name()).increment(1);
         Ok((status, now))
     }

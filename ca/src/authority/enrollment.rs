@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::Authority;
 use crate::Error;
 use crate::issue::Linted;
+use crate::issuer::Issuer;
 use crate::profile::{Approval, Authentication, Profile};
 use crate::request::{NotPending, Request, State};
 use crate::store::{certificates, idempotency, requests};
@@ -58,21 +59,14 @@ impl Authority {
     /// once; a refusal by the profile is put on record, too.
     pub fn submit(&self, caller: &Caller, submission: Submission) -> Result<Submitted, Error> {
         let profile = self.profile_for(caller, &submission.profile)?;
-        let authority = submission.authority.as_deref().unwrap_or(&self.host.id);
-        if authority != self.host.id {
-            return Err(Error::field(
-                "authority",
-                "unknown",
-                format!("there is no authority `{authority}`"),
-            ));
-        }
+        let issuer = self.issuing(submission.authority.as_deref())?;
         check_requestor(submission.requestor.as_ref())?;
         let csr = Csr::parse(&submission.csr)?;
         refuse_revocation_proof(&csr)?;
         let now = self.clock.now();
-        let request = new_request(caller, &profile, &submission, &csr, now);
-        let draft = profile.draft(&csr, &self.host, &Changes::default(), now);
-        let linted = draft.and_then(|draft| draft.lint(&self.host, now));
+        let request = new_request(caller, &profile, &issuer, &submission, &csr, now);
+        let draft = profile.draft(&csr, &issuer, &Changes::default(), now);
+        let linted = draft.and_then(|draft| draft.lint(&issuer, now));
         let key = submission.idempotency;
         match linted {
             Err(violations) => self.record_refusal(caller, request, violations, now, key),
@@ -215,9 +209,10 @@ impl Authority {
     ) -> Result<Linted, Error> {
         let now = self.clock.now();
         let csr = Csr::from_der(request.csr.clone())?;
-        let draft = profile.draft(&csr, &self.host, changes, now);
+        let issuer = self.issuing(Some(&request.authority))?;
+        let draft = profile.draft(&csr, &issuer, changes, now);
         draft
-            .and_then(|draft| draft.lint(&self.host, now))
+            .and_then(|draft| draft.lint(&issuer, now))
             .map_err(Error::NotAcceptable)
     }
 
@@ -326,7 +321,9 @@ impl Authority {
         let csr = Csr::recorded(request.csr.clone()).map_err(|e| unreadable(e.to_string()))?;
         let profile = self.profiles.find(&request.profile);
         let profile = profile.ok_or_else(|| unreadable("the profile is gone".into()))?;
-        profile.draft(&csr, &self.host, &Changes::default(), self.clock.now())
+        let issuer = self.issuing(Some(&request.authority));
+        let issuer = issuer.map_err(|_| unreadable("the authority is gone".into()))?;
+        profile.draft(&csr, &issuer, &Changes::default(), self.clock.now())
     }
 
     /// What is kept under an idempotency key.
@@ -367,6 +364,7 @@ pub(super) fn remember(
 fn new_request(
     caller: &Caller,
     profile: &Profile,
+    issuer: &Issuer,
     submission: &Submission,
     csr: &Csr,
     now: Timestamp,
@@ -377,10 +375,7 @@ fn new_request(
         state: State::Pending,
         profile: profile.id().to_owned(),
         profile_version: profile.version().to_owned(),
-        authority: submission
-            .authority
-            .clone()
-            .unwrap_or_else(|| "host".into()),
+        authority: issuer.id.clone(),
         created: now,
         modified: now,
         csr: csr.der().to_vec(),

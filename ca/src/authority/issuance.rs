@@ -87,7 +87,8 @@ impl Authority {
             // Another process finished the same intent in between.
             return Ok(approved);
         }
-        let signed = intent.sign(&self.host)?;
+        let issuer = self.issuer(intent.authority())?;
+        let signed = intent.sign(&issuer)?;
         let complete = approved
             .complete(now)
             .map_err(|NotPending(found)| Error::NotPending {
@@ -146,7 +147,8 @@ impl Authority {
     }
 
     fn finish_without_request(&self, caller: &Caller, intent: Intent) -> Result<(), Error> {
-        let signed = intent.sign(&self.host)?;
+        let issuer = self.issuer(intent.authority())?;
+        let signed = intent.sign(&issuer)?;
         let event = issued(caller, &signed, self.clock.now());
         self.database.write("record certificate", move |c| {
             if certificates::record(c, &signed)? {

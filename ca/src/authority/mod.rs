@@ -4,12 +4,11 @@ mod certificates;
 mod crls;
 mod enrollment;
 mod issuance;
+mod issuers;
 mod journal;
 
-use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use common::clock::Clock;
 use common::db::{Connection, Database};
 use common::identity::{Caller, Evidence, Rule, authorize};
@@ -17,29 +16,28 @@ use common::x509::{Certificate, Status};
 
 use crate::Error;
 use crate::config::CrlConfig;
-use crate::crl::Crl;
+use crate::create::HOST;
 use crate::issuer::Issuer;
 use crate::journal::News;
 use crate::profile::Profiles;
 use crate::store::statuses;
+use crls::Publication;
+use issuers::Issuers;
 
 pub use certificates::StatusRequest;
 pub use crls::Wake;
 pub use enrollment::{IdempotencyKey, Submission, Submitted};
 pub use issuance::SystemRequest;
+pub use issuers::Member;
 
 /// Everything that a verb may touch.
 #[derive(Debug)]
 pub struct Authority {
     database: Database,
-    host: Arc<Issuer>,
+    issuers: Issuers,
     profiles: Profiles,
     clock: Clock,
     crl_config: CrlConfig,
-    /// The CRL in force.
-    crl: ArcSwapOption<Crl>,
-    /// Held while a CRL is made; when the making of the last one began.
-    crl_making: Mutex<Option<Instant>>,
     /// Wakes the builder of CRLs.
     crl_wake: Wake,
     /// Wakes the followers of the journal.
@@ -55,36 +53,23 @@ impl Authority {
         crl_config: CrlConfig,
         clock: Clock,
     ) -> Result<Self, Error> {
-        let crl = database.read(|c| crate::store::crls::newest(c, &host.id))?;
+        let crls = Arc::new(Publication::open(&database, &host.id)?);
+        let issuer = Arc::new(host);
         Ok(Self {
             database,
-            host: Arc::new(host),
+            issuers: Issuers::new([Member { issuer, crls }]),
             profiles,
             clock,
             crl_config,
-            crl: ArcSwapOption::from_pointee(crl),
-            crl_making: Mutex::default(),
             crl_wake: Wake::default(),
             news: News::default(),
         })
-    }
-
-    /// The same authority with the certificate that it issued to itself.
-    pub(crate) fn with_certificate(mut self, certificate: Certificate) -> Result<Self, String> {
-        let host = Arc::get_mut(&mut self.host).ok_or("the authority is in use already")?;
-        host.certificate = certificate;
-        Ok(self)
     }
 
     /// Finds out who calls and whether `rule` lets them in.
     pub fn admit(&self, evidence: Evidence, rule: Rule) -> Result<Caller, Error> {
         self.database
             .read(|connection| authorize(connection, evidence.clone(), rule, is_revoked))
-    }
-
-    /// The first authority.
-    pub fn host(&self) -> &Issuer {
-        &self.host
     }
 
     /// All profiles.
@@ -102,23 +87,30 @@ impl Authority {
         &self.database
     }
 
-    /// Whether the signing key is there and the database answers.
+    /// What is missing: answers of the database, a CRL in force of each authority, a certificate
+    /// in force of the first.
     pub fn readiness(&self) -> Vec<String> {
         let mut missing = Vec::new();
-        let answers = self
-            .database
-            .read(|c| crate::store::crls::newest(c, &self.host.id));
+        let answers = self.database.read(|c| crate::store::crls::newest(c, HOST));
         if answers.is_err() {
             missing.push("the database does not answer".into());
         }
         let now = self.clock.now();
-        match self.current_crl() {
-            Some(crl) if crl.next_update > now => {}
-            Some(_) => missing.push("the CRL has expired".into()),
-            None => missing.push("there is no CRL yet".into()),
-        }
-        if self.host.certificate.not_after() < now {
-            missing.push("the CA certificate has expired".into());
+        for issuer in self.issuers() {
+            let has_ended = issuer.certificate.not_after() < now;
+            let of = match issuer.id.as_str() {
+                HOST => String::new(),
+                id => format!(" of authority {id}"),
+            };
+            match self.current_crl(&issuer.id) {
+                _ if has_ended => {}
+                Some(crl) if crl.next_update > now => {}
+                Some(_) => missing.push(format!("the CRL{of} has expired")),
+                None => missing.push(format!("there is no CRL{of} yet")),
+            }
+            if has_ended && issuer.id == HOST {
+                missing.push("the CA certificate has expired".into());
+            }
         }
         missing
     }

@@ -1,17 +1,22 @@
 //! `/pki/authorities`, `/pki/authority/{id}` with certificate and chain, `/issuer/{id}.crt`.
 
+use std::sync::Arc;
+
 use actix_web::web::{self, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use common::api::Page;
 use common::api::ca::{Authority, Chain};
 use common::http::{Problem, Query, negotiate};
-use common::identity::Evidence;
+use common::identity::{Caller, Evidence};
+use common::x509::Certificate;
 use common::x509::certificate::pkcs7;
 
 use super::access::Operation;
 use super::certificates::REPRESENTATIONS;
 use super::page::{self, ListQuery};
-use crate::{Ca, Error};
+use crate::Ca;
+use crate::create::HOST;
+use crate::issuer::Issuer;
 
 /// The authorities of this CA.
 #[utoipa::path(get, path = "/pki/authorities", tag = "authorities", params(ListQuery),
@@ -21,16 +26,18 @@ pub(super) async fn list(
     evidence: Evidence,
     query: Query<ListQuery>,
 ) -> Result<web::Json<Page<Authority>>, Problem> {
-    page::limit(query.0.limit)?;
+    let limit = page::limit(query.0.limit)?;
     let after = page::cursor(query.0.after.as_deref())?;
     let list = ca.run(evidence, Operation::ShowAuthority, move |authority, _| {
-        // There is one authority, so nothing comes after any cursor.
-        let host = after.is_none().then(|| describe(authority));
-        Ok(host.into_iter().collect())
+        let mut issuers = authority.issuers();
+        issuers.sort_by_key(|issuer| place(issuer));
+        issuers.retain(|issuer| after.as_ref().is_none_or(|after| place(issuer) > *after));
+        Ok(issuers)
     });
+    let (issuers, next) = page::cut(list.await?, limit, |issuer| place(issuer));
     Ok(web::Json(Page {
-        entries: list.await?,
-        next: None,
+        entries: issuers.iter().map(|issuer| describe(issuer)).collect(),
+        next,
     }))
 }
 
@@ -42,7 +49,8 @@ pub(super) async fn show(
     evidence: Evidence,
     id: Path<String>,
 ) -> Result<web::Json<Authority>, Problem> {
-    find(&ca, evidence, id.into_inner()).await.map(web::Json)
+    let issuer = find(&ca, evidence, id.into_inner()).await?;
+    Ok(web::Json(describe(&issuer)))
 }
 
 /// The authority's certificate: JSON, PEM, DER or PKCS#7 by `Accept`.
@@ -64,8 +72,8 @@ pub(super) async fn certificate(
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let media_type = negotiate::choose(&request, &REPRESENTATIONS)?;
-    find(&ca, evidence, id.into_inner()).await?;
-    represent(&ca, media_type)
+    let issuer = find(&ca, evidence, id.into_inner()).await?;
+    represent(&[&issuer.certificate], media_type)
 }
 
 /// The authority's chain up to its root: JSON, PEM or PKCS#7 by `Accept`.
@@ -85,62 +93,65 @@ pub(super) async fn chain(
     request: HttpRequest,
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    // DER has no way to hold a chain but PKCS#7; of a root alone it is the same as the certificate.
+    // DER has no way to hold a chain but PKCS#7; it gives the authority's own certificate.
     let media_type = negotiate::choose(&request, &REPRESENTATIONS)?;
-    find(&ca, evidence, id.into_inner()).await?;
-    represent(&ca, media_type)
+    let issuer = find(&ca, evidence, id.into_inner()).await?;
+    represent(&issuer.full_chain(), media_type)
 }
 
 /// `/issuer/{id}.crt`: always DER.
 pub(super) async fn plain(ca: web::Data<Ca>, file: Path<String>) -> Result<HttpResponse, Problem> {
-    let host = ca.authority().host();
-    if file.strip_suffix(".crt") != Some(&host.id) {
-        return Err(Problem::not_found("certificate"));
-    }
+    let issuer = file
+        .strip_suffix(".crt")
+        .and_then(|id| ca.authority().issuer(id).ok());
+    let issuer = issuer.ok_or_else(|| Problem::not_found("certificate"))?;
     Ok(HttpResponse::Ok()
         .content_type("application/pkix-cert")
         .insert_header(("cache-control", "public, max-age=3600"))
-        .body(host.certificate.der().to_vec()))
+        .body(issuer.certificate.der().to_vec()))
 }
 
-async fn find(ca: &Ca, evidence: Evidence, id: String) -> Result<Authority, Problem> {
-    ca.run(
-        evidence,
-        Operation::ShowAuthority,
-        move |authority, _| match id == authority.host().id {
-            true => Ok(describe(authority)),
-            false => Err(Error::NotFound("authority")),
-        },
-    )
-    .await
+async fn find(ca: &Ca, evidence: Evidence, id: String) -> Result<Arc<Issuer>, Problem> {
+    let find = move |authority: &crate::Authority, _: &Caller| authority.issuer(&id);
+    ca.run(evidence, Operation::ShowAuthority, find).await
 }
 
-fn describe(authority: &crate::Authority) -> Authority {
-    let host = authority.host();
+/// The place of an authority in lists: the first one, then the others by age.
+fn place(issuer: &Issuer) -> (i64, Vec<u8>) {
+    let since = match issuer.id.as_str() {
+        HOST => 0,
+        _ => issuer.certificate.not_before().micros(),
+    };
+    (since, issuer.id.clone().into_bytes())
+}
+
+fn describe(issuer: &Issuer) -> Authority {
     Authority {
-        id: host.id.clone(),
-        subject: host.certificate.subject().to_string(),
+        id: issuer.id.clone(),
+        subject: issuer.certificate.subject().to_string(),
         enabled: true,
-        host: true,
-        certificate: host.certificate.pem(),
+        host: issuer.id == HOST,
+        certificate: issuer.certificate.pem(),
     }
 }
 
-fn represent(ca: &Ca, media_type: &'static str) -> Result<HttpResponse, Problem> {
-    let certificate = &ca.authority().host().certificate;
+fn represent(chain: &[&Certificate], media_type: &'static str) -> Result<HttpResponse, Problem> {
     let mut response = HttpResponse::Ok();
     response.insert_header(("vary", "accept"));
+    let pem = |chain: &[&Certificate]| -> Vec<String> { chain.iter().map(|c| c.pem()).collect() };
     Ok(match media_type {
-        "application/x-pem-file" => response.content_type(media_type).body(certificate.pem()),
-        "application/pkix-cert" => response
-            .content_type(media_type)
-            .body(certificate.der().to_vec()),
+        "application/x-pem-file" => response.content_type(media_type).body(pem(chain).concat()),
+        "application/pkix-cert" => response.content_type(media_type).body(
+            chain
+                .first()
+                .map_or_else(Vec::new, |own| own.der().to_vec()),
+        ),
         "application/pkcs7-mime" => {
-            let bytes = pkcs7(&[certificate]).map_err(|e| Problem::internal(&e))?;
+            let bytes = pkcs7(chain).map_err(|e| Problem::internal(&e))?;
             response.content_type(media_type).body(bytes)
         }
         _ => response.json(Chain {
-            certificates: vec![certificate.pem()],
+            certificates: pem(chain),
         }),
     })
 }

@@ -84,7 +84,9 @@ pub(super) async fn show(
             .content_type(media_type)
             .body(issued.certificate.der().to_vec()),
         "application/pkcs7-mime" => {
-            let chain = [&issued.certificate, &ca.authority().host().certificate];
+            let issuer = ca.authority().issuer(&issued.authority)?;
+            let mut chain = vec![&issued.certificate];
+            chain.extend(issuer.full_chain());
             let bytes = pkcs7(&chain).map_err(|e| Problem::internal(&e))?;
             response.content_type(media_type).body(bytes)
         }
@@ -178,7 +180,7 @@ pub(super) async fn change_status(
                 let (status, at) = authority.change_status(caller, &serial, &if_match, wanted)?;
                 let visible = Visible {
                     ocsp: authority.clock().now().plus_seconds(2).whole_seconds(),
-                    crl: authority.visible_in_crl(),
+                    crl: authority.visible_in_crl(&authority.certificate(&serial)?.authority),
                 };
                 Ok((
                     describe_status(&status, status.name(), Some(visible)),

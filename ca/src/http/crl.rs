@@ -13,6 +13,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::access::Operation;
+use crate::create::HOST;
 use crate::crl::Crl;
 use crate::{Ca, Error};
 
@@ -51,12 +52,12 @@ pub(super) async fn show(
     request: HttpRequest,
     query: Query<CrlQuery>,
 ) -> Result<HttpResponse, Problem> {
-    check(&ca, &query.0)?;
+    let authority = check(&ca, query.0)?;
     let media_type = negotiate::choose(&request, &REPRESENTATIONS)?;
     if evidence.certificate.is_some() {
         ca.run(evidence, Operation::ShowCrl, |_, _| Ok(())).await?;
     }
-    let crl = in_force(&ca)?;
+    let crl = in_force(&ca, &authority)?;
     Ok(respond(&request, &ca, &crl, media_type))
 }
 
@@ -75,8 +76,8 @@ pub(super) async fn make(
     let service = ca.clone();
     let crl = ca
         .run(evidence, Operation::MakeCrl, move |authority, caller| {
-            check(&service, &query.0).map_err(Error::Precondition)?;
-            authority.make_crl(caller)
+            let id = check(&service, query.0).map_err(Error::Precondition)?;
+            authority.make_crl(caller, &id)
         })
         .await?;
     Ok(HttpResponse::Ok().json(describe(&crl)))
@@ -88,34 +89,29 @@ pub(super) async fn plain(
     request: HttpRequest,
     file: Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let host = &ca.authority().host().id;
-    if file.strip_suffix(".crl") != Some(host) {
-        return Err(Problem::not_found("CRL"));
-    }
-    let crl = in_force(&ca)?;
+    let authority = file.strip_suffix(".crl");
+    let authority = authority.filter(|id| ca.authority().issuer(id).is_ok());
+    let authority = authority.ok_or_else(|| Problem::not_found("CRL"))?;
+    let crl = in_force(&ca, authority)?;
     Ok(respond(&request, &ca, &crl, "application/pkix-crl"))
 }
 
-fn check(ca: &Ca, query: &CrlQuery) -> Result<(), Problem> {
+/// The id of the authority that is meant.
+fn check(ca: &Ca, query: CrlQuery) -> Result<String, Problem> {
     if query.kind.as_deref().is_some_and(|kind| kind != "full") {
         return Err(Problem::field("kind", "choice", "kind is full"));
     }
-    match query
-        .authority
-        .as_deref()
-        .is_none_or(|id| id == ca.authority().host().id)
-    {
-        true => Ok(()),
-        false => Err(Problem::not_found("authority")),
-    }
+    let id = query.authority.unwrap_or_else(|| HOST.into());
+    ca.authority().issuer(&id)?;
+    Ok(id)
 }
 
 /// The CRL in force. An expired one is worse than none.
-fn in_force(ca: &Ca) -> Result<Arc<Crl>, Problem> {
+fn in_force(ca: &Ca, authority: &str) -> Result<Arc<Crl>, Problem> {
     let now = ca.authority().clock().now();
     let crl = ca
         .authority()
-        .current_crl()
+        .current_crl(authority)
         .filter(|crl| crl.next_update > now);
     crl.ok_or_else(|| Problem::unavailable("there is no current CRL"))
 }
