@@ -6,6 +6,7 @@ mod commands;
 mod conventions;
 mod enrolment;
 mod fuzz;
+mod jobs;
 mod layers;
 mod ocsp;
 mod openapi;

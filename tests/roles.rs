@@ -39,6 +39,8 @@ GET    /pki/authorities                 -                  200 200 200 200 200 2
 GET    /pki/authority/{}                host               200 200 200 200 200 200
 GET    /pki/authority/{}/certificate    host               200 200 200 200 200 200
 GET    /pki/authority/{}/chain          host               200 200 200 200 200 200
+GET    /pki/jobs                        -                  401 403 403 403 200 403
+GET    /pki/job/{}                      crl-host           401 403 403 403 200 403
 GET    /pki/status-journal              -                  401 403 403 403 403 200
 GET    /pki/config/kra/cert/transport   -                  200 200 200 200 200 200
 POST   /ocsp                            -                  200 200 200 200 200 200

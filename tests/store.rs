@@ -5,6 +5,7 @@ mod certificates;
 mod crls;
 mod database;
 mod idempotency;
+mod jobs;
 mod journal;
 mod migrations;
 mod requests;
@@ -24,7 +25,7 @@ use ca::issue::Linted;
 use ca::issuer::{Issuer, Places};
 use ca::profile::Profiles;
 use ca::store::authorities;
-use ca::store::certificates::{Origin, intend, record};
+use ca::store::certificates::{Origin, Unfinished, intend, record};
 use common::api::ca::Changes;
 use common::clock::{Clock, Timestamp};
 use common::crypto::{KeyEncryptionKey, KeySpec, PrivateKey, Secret};
@@ -96,6 +97,11 @@ const START: Timestamp = Timestamp::from_seconds(1_767_225_600);
 /// `seconds` after [`START`].
 fn at(seconds: i64) -> Timestamp {
     START.plus_seconds(seconds)
+}
+
+/// All intents without a certificate.
+fn unfinished(connection: &mut Connection) -> Result<Vec<Unfinished>, ca::Error> {
+    ca::store::certificates::unfinished(connection, Timestamp::from_micros(i64::MAX))
 }
 
 /// A serial number that is easy to tell from others.

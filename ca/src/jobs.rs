@@ -1,4 +1,4 @@
-//! Timed work: finishing interrupted issuances, CRLs.
+//! Timed work: what the clock starts, and the threads that do it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,12 +6,34 @@ use std::time::Duration;
 use common::identity::Caller;
 use common::process::spawn;
 
+use crate::job::Outcome;
 use crate::{Authority, Error};
+
+/// Work that the clock starts.
+#[derive(Clone, Copy, Debug)]
+pub struct Timed {
+    /// Its name, and the id of its job.
+    pub kind: &'static str,
+    /// From the end of a run to the next.
+    pub every: Duration,
+    /// Does it.
+    pub run: fn(&Authority) -> Result<Outcome, Error>,
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// All of it, but for CRLs, which have a thread of their own.
+const TIMED: &[Timed] = &[Timed {
+    kind: "interrupted-issuances",
+    every: MINUTE,
+    run: Authority::finish_old_intents,
+}];
 
 /// Finishes what a crash left, makes first CRLs where there is none in force, and starts the
 /// threads for the rest.
 pub fn start(authority: &Arc<Authority>) -> Result<(), Error> {
     authority.finish_interrupted()?;
+    authority.register_jobs(TIMED)?;
     let now = authority.clock().now();
     for issuer in authority.issuers() {
         match authority.current_crl(&issuer.id) {
@@ -28,7 +50,18 @@ pub fn start(authority: &Arc<Authority>) -> Result<(), Error> {
     spawn("crl", move || crls.make_crls());
     let journal = Arc::clone(authority);
     spawn("sequencer", move || number_journal(&journal));
+    let timed = Arc::clone(authority);
+    spawn("timed-jobs", move || run_timed(&timed));
     Ok(())
+}
+
+fn run_timed(authority: &Authority) {
+    loop {
+        if let Err(error) = authority.run_timed(TIMED) {
+            tracing::warn!(%error, "timed work could not be run");
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
 }
 
 fn number_journal(authority: &Authority) {

@@ -1,7 +1,7 @@
 //! The certificate authority: profiles, requests, approval, issuance, revocation, CRLs.
 //!
 //! Three rings: [`http`] (async: extract, one verb, shape the answer) → [`authority`] (the verbs) →
-//! nouns ([`request`], [`profile`], [`issue`], [`crl`]: pure) and [`store`] (diesel).
+//! nouns ([`request`], [`profile`], [`issue`], [`crl`], [`job`]: pure) and [`store`] (diesel).
 
 pub mod authority;
 pub mod config;
@@ -11,6 +11,7 @@ pub mod error;
 pub mod http;
 pub mod issue;
 pub mod issuer;
+pub mod job;
 pub mod jobs;
 pub mod journal;
 pub mod lint;

@@ -7,6 +7,7 @@ mod error;
 mod files;
 mod init;
 mod install;
+mod job;
 mod list;
 mod ocsp;
 mod output;
@@ -70,6 +71,9 @@ enum Command {
     /// Profiles: what can be asked for
     #[command(subcommand)]
     Profile(profile::Command),
+    /// Jobs: timed and long work
+    #[command(subcommand)]
+    Job(job::Command),
     /// Print a completion script for a shell
     Completion(completion::Completion),
 }
@@ -84,6 +88,7 @@ impl Command {
             Self::Crl(command) => command.run(service).map(done),
             Self::Ocsp(command) => command.run(service),
             Self::Profile(command) => command.run(service).map(done),
+            Self::Job(command) => command.run(service).map(done),
             Self::Completion(command) => command.run(Arguments::command()).map(done),
         }
     }
@@ -98,6 +103,7 @@ impl Command {
             | Self::Cert(_)
             | Self::Crl(_)
             | Self::Profile(_)
+            | Self::Job(_)
             | Self::Completion(_) => ExitCode::FAILURE,
         }
     }

@@ -1,7 +1,7 @@
 //! The certificate authority's operations.
 
 use common::api::ca::{
-    Certificate, CertificateStatus, CertificateSummary, Chain, Decision, Journal, Profile,
+    Certificate, CertificateStatus, CertificateSummary, Chain, Decision, Job, Journal, Profile,
     ProfileSummary, Request, StatusChange, SubmitRequest,
 };
 use common::api::{Info, Page};
@@ -104,6 +104,16 @@ impl Endpoint {
         Ok(self
             .get(&format!("/pki/authority/{}/chain", escape(authority)))?
             .value)
+    }
+
+    /// `GET /pki/jobs`, all pages.
+    pub fn jobs(&self) -> Result<Vec<Job>, Error> {
+        self.all("/pki/jobs", &[])
+    }
+
+    /// `GET /pki/job/{id}`.
+    pub fn job(&self, id: &str) -> Result<Job, Error> {
+        Ok(self.get(&format!("/pki/job/{}", escape(id)))?.value)
     }
 
     /// `GET /pki/status-journal`: what came after `cursor`, waiting at most `wait` seconds for it.

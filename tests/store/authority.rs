@@ -11,7 +11,7 @@ use ca::create::HOST;
 use ca::crl::Crl;
 use ca::issue::Linted;
 use ca::request::State;
-use ca::store::certificates::{Filter, Origin, find, intend, unfinished};
+use ca::store::certificates::{Filter, Origin, find, intend};
 use ca::store::requests;
 use ca::{Authority, Error};
 use common::api::ca::{Decision, Requestor};
@@ -25,12 +25,13 @@ use tests::foreign::openssl_with_input;
 
 use super::{
     Store, at, authority, changes, contents, csr, execute, instance, linted, on_both_engines,
-    origin, read, write,
+    origin, read, unfinished, write,
 };
 
 on_both_engines!(
     a_certificate_lives_from_request_to_crl,
     an_interrupted_issuance_is_finished_with_the_bytes_on_record,
+    timed_work_finishes_what_stayed_interrupted_for_a_minute,
     an_interrupted_issuance_without_a_request_is_finished,
     an_intent_that_cannot_be_finished_stops_no_other,
     those_who_finish_at_once_make_one_certificate,
@@ -293,6 +294,21 @@ fn an_interrupted_issuance_without_a_request_is_finished(store: &Store) {
     let audit = &contents(authority.database())["audit"];
     assert_eq!(audit.len(), 1);
     assert_eq!(authority.finish_interrupted().expect("nothing is left"), 0);
+}
+
+fn timed_work_finishes_what_stayed_interrupted_for_a_minute(store: &Store) {
+    let clock = Clock::fixed(at(60));
+    let authority = authority(store, &clock);
+    let requestor = anonymous(&authority);
+    interrupt(&authority, &requestor, "CN=host.example");
+
+    let early = authority.finish_old_intents().expect("there is nothing");
+    assert_eq!(early.progress.done, 0);
+    clock.set(at(61));
+    let late = authority.finish_old_intents().expect("it is finished");
+
+    assert_eq!(late.progress.done, 1);
+    assert!(read(authority.database(), unfinished).is_empty());
 }
 
 /// It stays where it is, for people to look at.

@@ -2,7 +2,7 @@
 
 use ca::Error;
 use ca::issue::Linted;
-use ca::store::certificates::{self, Filter, Listed, find, intend, list, record, unfinished};
+use ca::store::certificates::{self, Filter, Listed, find, intend, list, record};
 use ca::store::{journal, statuses};
 use common::clock::Timestamp;
 use common::db::Database;
@@ -10,7 +10,7 @@ use common::x509::{RevocationReason, SerialNumber, Status};
 
 use super::{
     HOUSE, Store, at, changes, contents, issue, issuer, linted, on_both_engines, origin, read,
-    serial, write,
+    serial, unfinished, write,
 };
 
 on_both_engines!(

@@ -14,7 +14,11 @@ use super::Authority;
 use crate::Error;
 use crate::crl::{self, Crl};
 use crate::issuer::Issuer;
-use crate::store::{authorities, crls, statuses};
+use crate::job::{Outcome, State};
+use crate::store::{authorities, crls, jobs, statuses};
+
+/// The kind of the jobs that make CRLs, one for each authority, on a thread of their own.
+const CRL: &str = "crl";
 
 /// What is published for one authority.
 #[derive(Debug)]
@@ -126,8 +130,16 @@ impl Authority {
             .with("number", number.to_string())
             .with("entries", crl.entries.to_string());
         let row = crl.clone();
+        let outcome = Outcome::done(
+            usize::try_from(crl.entries).unwrap_or(usize::MAX),
+            format!("number {number} with {} entries", crl.entries),
+        );
+        let job = job_id(&member.issuer.id);
+        let (now, next) = (self.clock.now(), half_time(&crl));
         self.database.write("record CRL", move |c| {
             crls::insert(c, &row)?;
+            jobs::register(c, &job, CRL, next, now)?;
+            jobs::finish(c, &job, State::Scheduled, &outcome, (now, Some(next)))?;
             Ok::<_, Error>(audit::append(c, &event)?)
         })?;
         let crl = Arc::new(crl);
@@ -171,7 +183,7 @@ impl Authority {
                     continue;
                 }
                 if let Err(error) = self.make_crl(&system, &issuer.id) {
-                    tracing::error!(authority = issuer.id, %error, "no CRL could be made");
+                    self.note_failure(job_id(&issuer.id), CRL, error);
                     std::thread::sleep(Duration::from_secs(1));
                     self.crl_wake.wake(&issuer.id);
                 }
@@ -185,6 +197,11 @@ impl Authority {
         let due = current.map_or(now, |crl| half_time(&crl));
         (due <= issuer.certificate.not_after()).then_some(due)
     }
+}
+
+/// The id of the job that makes the CRLs of an authority.
+fn job_id(authority: &str) -> String {
+    format!("{CRL}-{authority}")
 }
 
 fn half_time(crl: &Crl) -> Timestamp {

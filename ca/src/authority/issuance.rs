@@ -1,6 +1,7 @@
 //! From a linted draft to a certificate on record: intent, signature, record.
 
 use common::audit::Event;
+use common::clock::Timestamp;
 use common::db::audit;
 use common::identity::Caller;
 use common::x509::Certificate;
@@ -116,9 +117,17 @@ impl Authority {
     /// Finishes what a crash interrupted between intent and record, with the bytes on record.
     /// Gives the number of certificates.
     pub fn finish_interrupted(&self) -> Result<usize, Error> {
+        let all = Timestamp::from_micros(i64::MAX);
+        Ok(self.finish_intents_before(all)?.0)
+    }
+
+    /// Finishes intents that are older than `before`; gives how many it finished and how many not.
+    pub(super) fn finish_intents_before(&self, before: Timestamp) -> Result<(usize, usize), Error> {
         let system = Caller::system();
-        let unfinished = self.database.read(certificates::unfinished)?;
-        let mut count = 0;
+        let unfinished = self
+            .database
+            .read(|c| certificates::unfinished(c, before))?;
+        let (mut count, mut failed) = (0, 0);
         for (intent, request) in unfinished {
             let serial = intent.serial().to_string();
             match self.finish_one(&system, intent, request) {
@@ -126,11 +135,14 @@ impl Authority {
                     count += 1;
                     tracing::warn!(serial, "finished an interrupted issuance");
                 }
-                // It stays on record and is tried again at the next start; the rest goes on.
-                Err(error) => tracing::error!(serial, %error, "an issuance stays interrupted"),
+                // It stays on record and is tried again in a minute; the rest goes on.
+                Err(error) => {
+                    failed += 1;
+                    tracing::error!(serial, %error, "an issuance stays interrupted");
+                }
             }
         }
-        Ok(count)
+        Ok((count, failed))
     }
 
     fn finish_one(

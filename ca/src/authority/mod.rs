@@ -5,6 +5,7 @@ mod crls;
 mod enrollment;
 mod issuance;
 mod issuers;
+mod jobs;
 mod journal;
 
 use std::sync::Arc;
@@ -42,6 +43,8 @@ pub struct Authority {
     crl_wake: Wake,
     /// Wakes the followers of the journal.
     news: News,
+    /// Tells this process from others on the same database.
+    instance: String,
 }
 
 impl Authority {
@@ -63,6 +66,7 @@ impl Authority {
             crl_config,
             crl_wake: Wake::default(),
             news: News::default(),
+            instance: common::entropy::uuid().to_string(),
         })
     }
 

@@ -18,12 +18,15 @@ pub enum Operation {
     ShowCrl,
     MakeCrl,
     ShowAuthority,
+    ListJobs,
+    ShowJob,
     FollowJournal,
 }
 
 const AGENTS: &[Group] = &[Group::CertificateManagerAgents];
 const AGENTS_AND_ADMINISTRATORS: &[Group] =
     &[Group::CertificateManagerAgents, Group::Administrators];
+const ADMINISTRATORS: &[Group] = &[Group::Administrators];
 const SERVICES: &[Group] = &[Group::SubsystemGroup];
 
 impl Operation {
@@ -43,6 +46,7 @@ impl Operation {
             Self::ListRequests | Self::DecideRequest | Self::MakeCrl => Rule::Members(AGENTS),
             // Agents; administrators for CA certificates, which the verb checks.
             Self::ChangeStatus => Rule::Members(AGENTS_AND_ADMINISTRATORS),
+            Self::ListJobs | Self::ShowJob => Rule::Members(ADMINISTRATORS),
             Self::FollowJournal => Rule::Members(SERVICES),
         }
     }

@@ -5,6 +5,7 @@ mod authorities;
 mod certificates;
 mod crl;
 mod idempotency;
+mod jobs;
 mod journal;
 pub mod openapi;
 mod page;
@@ -84,6 +85,8 @@ pub fn routes(config: &mut ServiceConfig, ca: Ca) {
             "/pki/authority/{id}/chain",
             [(Method::GET, to(authorities::chain))],
         ))
+        .service(resource("/pki/jobs", [(Method::GET, to(jobs::list))]))
+        .service(resource("/pki/job/{id}", [(Method::GET, to(jobs::show))]))
         .service(resource(
             "/pki/status-journal",
             [(Method::GET, to(journal::follow))],

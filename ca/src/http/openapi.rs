@@ -4,7 +4,7 @@ use common::http::document::finish;
 use common::http::site;
 use utoipa::OpenApi;
 
-use super::{authorities, certificates, crl, journal, profiles, requests};
+use super::{authorities, certificates, crl, jobs, journal, profiles, requests};
 
 /// The document root; everything else is derived.
 #[derive(OpenApi)]
@@ -36,6 +36,8 @@ use super::{authorities, certificates, crl, journal, profiles, requests};
         authorities::show,
         authorities::certificate,
         authorities::chain,
+        jobs::list,
+        jobs::show,
         journal::follow,
     )
 )]

@@ -97,11 +97,18 @@ pub fn record(connection: &mut Connection, signed: &Signed) -> Result<bool, Erro
     Ok(changed == 1)
 }
 
-/// Intents without a certificate: what a crash left behind.
-pub fn unfinished(connection: &mut Connection) -> Result<Vec<(Intent, Option<Uuid>)>, Error> {
+/// An intent without a certificate, and the request that it answers.
+pub type Unfinished = (Intent, Option<Uuid>);
+
+/// Intents older than `before` without a certificate: what a crash left behind.
+pub fn unfinished(
+    connection: &mut Connection,
+    before: Timestamp,
+) -> Result<Vec<Unfinished>, Error> {
     type Row = (Vec<u8>, String, Option<Vec<u8>>, Option<String>);
     let rows: Vec<Row> = on!(connection, |c| certificates::table
         .filter(certificates::der.is_null())
+        .filter(certificates::issued_at.lt(before.micros()))
         .order(certificates::issued_at)
         .select((
             certificates::serial,

@@ -106,4 +106,23 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    jobs (id) {
+        id -> Text,
+        kind -> Text,
+        status -> Text,
+        done -> BigInt,
+        total -> BigInt,
+        errors -> BigInt,
+        result -> Nullable<Text>,
+        task -> Nullable<Text>,
+        created_at -> BigInt,
+        created_by -> Text,
+        last_run_at -> Nullable<BigInt>,
+        next_run_at -> Nullable<BigInt>,
+        leased_by -> Nullable<Text>,
+        lease_ends_at -> Nullable<BigInt>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(certificates, statuses, certificate_names);

@@ -657,6 +657,34 @@ pub struct Journal {
     pub next: String,
 }
 
+/// `GET /pki/job/{id}`: timed work, or work that takes longer than an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct Job {
+    /// The id; of timed work its `kind`, of CRLs with the authority (`crl-host`).
+    pub id: String,
+    /// What it does.
+    pub kind: String,
+    /// `scheduled`, `running`, `complete` or `failed`.
+    pub status: String,
+    /// How many things the last or present run has done, failures included.
+    pub done: u64,
+    /// How many there are, as far as known.
+    pub total: u64,
+    /// How many failed.
+    pub errors: u64,
+    /// What the last run came to, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// When it last ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_run: Option<Timestamp>,
+    /// When it runs next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub next_run: Option<Timestamp>,
+}
+
 /// `GET /pki/authority/{id}`.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct Authority {
