@@ -7,6 +7,7 @@ mod conventions;
 mod enrolment;
 mod fuzz;
 mod jobs;
+mod keys;
 mod layers;
 mod ocsp;
 mod openapi;

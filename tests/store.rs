@@ -19,15 +19,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use ca::Authority;
-use ca::config::{Config, CrlConfig};
+use ca::config::Config;
 use ca::create::{HOST, SIGNING};
 use ca::issue::Linted;
 use ca::issuer::{Issuer, Places};
+use ca::lint::Rules;
 use ca::profile::Profiles;
 use ca::store::authorities;
 use ca::store::certificates::{Origin, Unfinished, intend, record};
 use common::api::ca::Changes;
 use common::clock::{Clock, Timestamp};
+use common::config::Settings;
 use common::crypto::{KeyEncryptionKey, KeySpec, PrivateKey, Secret};
 use common::db::{self, Connection, Database, Location};
 use common::keystore::{self, KeyStore};
@@ -120,11 +122,7 @@ struct House {
 static HOUSE: LazyLock<House> = LazyLock::new(|| {
     let folder = Scratch::new("house");
     let kek = KeyEncryptionKey::generate();
-    let config = Config {
-        key: KeySpec::EcP256,
-        subject: Some("CN=Store Test CA,O=Example".into()),
-        crl: CRL_CONFIG,
-    };
+    let config = config();
     let clock = Clock::fixed(START);
     let authority = ca::create::create(folder.path(), &kek, &config, places(), clock)
         .expect("a CA can be made in an empty folder");
@@ -139,11 +137,12 @@ static HOUSE: LazyLock<House> = LazyLock::new(|| {
     }
 });
 
-const CRL_CONFIG: CrlConfig = CrlConfig {
-    on_revocation: true,
-    on_revocation_max: 100_000,
-    validity_hours: 48,
-};
+fn config() -> Config {
+    Config {
+        subject: Some("CN=Store Test CA,O=Example".into()),
+        ..Config::new(&Settings::default()).expect("the defaults are sound")
+    }
+}
 
 fn places() -> Places {
     Places::new("http://pki.example", "http://pki.example")
@@ -172,7 +171,7 @@ fn authority(store: &Store, clock: &Clock) -> Authority {
 /// One more process over the database of [`authority`].
 fn instance(store: &Store, clock: &Clock) -> Authority {
     let profiles = Profiles::shipped().expect("the shipped profiles are sound");
-    Authority::new(store.ca(), issuer(), profiles, CRL_CONFIG, clock.clone())
+    Authority::new(store.ca(), issuer(), profiles, &config(), clock.clone())
         .expect("the database can be read")
 }
 
@@ -194,7 +193,7 @@ fn linted(subject: &str, names: &[&str], now: Timestamp) -> Linted {
     let issuer = issuer();
     let draft = profile.draft(&csr, &issuer, &Changes::default(), now);
     draft
-        .and_then(|draft| draft.lint(&issuer, now))
+        .and_then(|draft| draft.lint(&issuer, &Rules::new(&config().lint), now))
         .expect("the profile accepts it")
 }
 

@@ -1,14 +1,19 @@
 //! The CA's settings.
 
 use common::config::{Setting, Settings};
-use common::crypto::KeySpec;
+use common::crypto::{KeySpec, RequestSignatures};
 
 /// Every setting of the CA.
-pub const SETTINGS: [Setting; 5] = [
+pub const SETTINGS: [Setting; 6] = [
     Setting {
         key: "ca.key",
         value: "KIND",
-        help: "Kind of the CA's key, used at first start: ec-p256, ec-p384, rsa-2048, rsa-3072, rsa-4096 or ed25519 [default: ec-p256]",
+        help: "Kind of the CA's key, used at first start: ec-p256, ec-p384, ec-p521, rsa-2048, rsa-3072, rsa-4096, rsa-pss-2048, rsa-pss-3072, rsa-pss-4096, ed25519, ml-dsa-44, ml-dsa-65 or ml-dsa-87 [default: ec-p256]",
+    },
+    Setting {
+        key: "ca.legacy_request_signatures",
+        value: "BOOL",
+        help: "Accept certificate requests signed with SHA-1 or by RSA keys from 1024 bits [default: false]",
     },
     Setting {
         key: "ca.subject",
@@ -39,8 +44,17 @@ pub struct Config {
     pub key: KeySpec,
     /// Subject of the CA, for first start.
     pub subject: Option<String>,
+    /// What requests and certificates must satisfy.
+    pub lint: LintConfig,
     /// CRLs.
     pub crl: CrlConfig,
+}
+
+/// What requests and certificates must satisfy, whatever the profile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LintConfig {
+    /// Which request signatures verify.
+    pub request_signatures: RequestSignatures,
 }
 
 /// When CRLs are made.
@@ -74,6 +88,12 @@ impl Config {
         Ok(Self {
             key: settings.get_or("ca.key", KeySpec::default())?,
             subject,
+            lint: LintConfig {
+                request_signatures: match settings.get_or("ca.legacy_request_signatures", false)? {
+                    true => RequestSignatures::Legacy,
+                    false => RequestSignatures::Current,
+                },
+            },
             crl: CrlConfig {
                 on_revocation: settings.get_or("crl.on_revocation", true)?,
                 on_revocation_max: settings.get_or("crl.on_revocation_max", 100_000)?,

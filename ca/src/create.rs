@@ -14,9 +14,10 @@ use der::Encode;
 use x509_cert::certificate::{TbsCertificate, Version};
 use x509_cert::time::Validity;
 
-use crate::config::{Config, CrlConfig};
+use crate::config::Config;
 use crate::issue::{Draft, assemble};
 use crate::issuer::{Issuer, Places};
+use crate::lint::Rules;
 use crate::profile::Profiles;
 use crate::store::{self, authorities};
 use crate::{Authority, Error};
@@ -72,10 +73,12 @@ pub fn create(
     let draft = profile
         .draft(&csr, &issuer, &Changes::default(), now)
         .map_err(refused)?;
-    let linted = root(draft).lint(&issuer, now).map_err(refused)?;
+    let linted = root(draft)
+        .lint(&issuer, &Rules::new(&config.lint), now)
+        .map_err(refused)?;
     let serial = linted.serial().clone();
     let authority =
-        Authority::new(database, issuer, profiles, config.crl, clock.clone()).map_err(text)?;
+        Authority::new(database, issuer, profiles, config, clock.clone()).map_err(text)?;
     authority
         .issue_own(linted, profile.version())
         .map_err(text)?;
@@ -96,7 +99,7 @@ pub fn create(
 pub fn open(
     folder: &Path,
     kek: &KeyEncryptionKey,
-    crl: CrlConfig,
+    config: &Config,
     places: Places,
     clock: Clock,
 ) -> Result<Authority, String> {
@@ -119,7 +122,7 @@ pub fn open(
         key: Arc::new(key),
         urls: places.of(HOST),
     };
-    Authority::new(database, issuer, Profiles::shipped()?, crl, clock).map_err(|e| e.to_string())
+    Authority::new(database, issuer, Profiles::shipped()?, config, clock).map_err(|e| e.to_string())
 }
 
 /// The issuer that a root has before it has a certificate: its own name and key, for ever.

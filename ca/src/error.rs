@@ -111,6 +111,7 @@ impl From<Error> for Problem {
                     CsrError::TooLarge => "length",
                     CsrError::Key(_) => "key",
                     CsrError::Signature => "proof-of-possession",
+                    CsrError::Legacy(_) => "legacy-signature",
                 };
                 Self::field("csr", rule, why.to_string())
             }

@@ -4,17 +4,17 @@
 
 use common::api::Violation;
 use common::clock::Timestamp;
-use common::crypto::{KeyError, PublicKey};
+use common::crypto::{KeyError, PublicKey, SignatureAlgorithm};
 use common::x509::{self, AlternativeName, Certificate, SerialNumber, extension};
-use der::Encode;
 use der::asn1::BitString;
+use der::{Decode, Encode};
 use x509_cert::certificate::{TbsCertificate, Version};
 use x509_cert::ext::Extensions;
 use x509_cert::name::Name;
 use x509_cert::time::Validity;
 
 use crate::issuer::Issuer;
-use crate::lint;
+use crate::lint::Rules;
 
 /// A certificate as a profile composed it.
 #[derive(Clone, Debug)]
@@ -51,7 +51,12 @@ impl Draft {
     }
 
     /// Gives the draft a serial number and checks it against every rule that no profile may bend.
-    pub fn lint(self, issuer: &Issuer, now: Timestamp) -> Result<Linted, Vec<Violation>> {
+    pub fn lint(
+        self,
+        issuer: &Issuer,
+        rules: &Rules,
+        now: Timestamp,
+    ) -> Result<Linted, Vec<Violation>> {
         let undecidable =
             |e: der::Error| vec![Violation::policy("encoding", "encodable", e.to_string())];
         let serial = SerialNumber::random();
@@ -72,7 +77,7 @@ impl Draft {
             subject_unique_id: None,
             extensions: Some(self.all_extensions().map_err(undecidable)?),
         };
-        let violations = lint::certificate(&tbs, &self.public_key, issuer, now);
+        let violations = rules.certificate(&tbs, &self.public_key, issuer, now);
         if !violations.is_empty() {
             return Err(violations);
         }
@@ -186,8 +191,11 @@ impl Intent {
         if issuer.id != self.authority {
             return Err(KeyError::Unreadable);
         }
-        let signature = issuer.key.sign(&self.tbs)?;
-        let algorithm = issuer.key.algorithm().identifier();
+        let tbs = TbsCertificate::from_der(&self.tbs).map_err(|_| KeyError::Unreadable)?;
+        // What the bytes on record say; there is no name for anything with SHA-1.
+        let algorithm = SignatureAlgorithm::read(&tbs.signature).ok_or(KeyError::Unreadable)?;
+        let signature = issuer.key.sign_with(algorithm, &self.tbs)?;
+        let algorithm = algorithm.identifier();
         issuer
             .certificate
             .public_key()

@@ -2,7 +2,7 @@
 
 use common::api::Violation;
 use common::clock::Timestamp;
-use common::crypto::{KeyKind, PublicKey};
+use common::crypto::{KeyKind, PublicKey, RSA_BITS_MIN, RequestSignatures};
 use common::x509::{self, SerialNumber, extension};
 use const_oid::db::rfc5280::ID_KP_OCSP_SIGNING;
 use der::Encode;
@@ -13,36 +13,59 @@ use x509_cert::ext::pkix::{
     SubjectAltName, SubjectKeyIdentifier,
 };
 
+use crate::config::LintConfig;
 use crate::issuer::Issuer;
 
 /// How far the start may lie back, in seconds: enough for slow clocks, too little to hide a date.
 const BACKDATE_MAX_SECONDS: i64 = 48 * 3_600;
 
-/// All violations, none when the certificate may be signed.
-pub fn certificate(
-    tbs: &TbsCertificate,
-    key: &PublicKey,
-    issuer: &Issuer,
-    now: Timestamp,
-) -> Vec<Violation> {
-    let extensions = tbs.extensions.as_deref().unwrap_or_default();
-    let self_signed = tbs.subject == tbs.issuer;
-    let checks = [
-        serial(tbs),
-        validity(tbs, issuer, self_signed, now),
-        names(tbs, extensions),
-        duplicates(extensions),
-        basic_constraints(extensions),
-        key_usage(extensions, key),
-        ocsp_signing(extensions),
-        key_identifiers(extensions, key, issuer, self_signed),
-        own_key(key, issuer, self_signed),
-    ];
-    checks
-        .into_iter()
-        .filter_map(Result::err)
-        .map(|(rule, message)| Violation::policy("lint", rule, message))
-        .collect()
+/// The rules, with what an operator may say about them.
+#[derive(Debug)]
+pub struct Rules {
+    config: LintConfig,
+}
+
+impl Rules {
+    /// The rules under `config`.
+    pub fn new(config: &LintConfig) -> Self {
+        Self {
+            config: config.clone(),
+        }
+    }
+
+    /// Which proofs of possession are accepted.
+    pub fn request_signatures(&self) -> RequestSignatures {
+        self.config.request_signatures
+    }
+
+    /// All violations, none when the certificate may be signed.
+    pub fn certificate(
+        &self,
+        tbs: &TbsCertificate,
+        key: &PublicKey,
+        issuer: &Issuer,
+        now: Timestamp,
+    ) -> Vec<Violation> {
+        let extensions = tbs.extensions.as_deref().unwrap_or_default();
+        let self_signed = tbs.subject == tbs.issuer;
+        let checks = [
+            serial(tbs),
+            validity(tbs, issuer, self_signed, now),
+            names(tbs, extensions),
+            duplicates(extensions),
+            basic_constraints(extensions),
+            key_usage(extensions, key),
+            key_size(key, self.config.request_signatures),
+            ocsp_signing(extensions),
+            key_identifiers(extensions, key, issuer, self_signed),
+            own_key(key, issuer, self_signed),
+        ];
+        checks
+            .into_iter()
+            .filter_map(Result::err)
+            .map(|(rule, message)| Violation::policy("lint", rule, message))
+            .collect()
+    }
 }
 
 type Check = Result<(), (&'static str, String)>;
@@ -157,12 +180,25 @@ fn key_usage(extensions: &[Extension], key: &PublicKey) -> Check {
     match key.kind() {
         KeyKind::Rsa(_) => ensure(!agrees, "key-usage", "an RSA key does not agree on keys"),
         KeyKind::Ec(_) => ensure(!enciphers, "key-usage", "an EC key does not encipher"),
-        KeyKind::Ed25519 => ensure(
+        KeyKind::Ed25519 | KeyKind::MlDsa(_) | KeyKind::RsaPss(_) => ensure(
             !enciphers && !agrees,
             "key-usage",
-            "an Ed25519 key only signs",
+            format!("a key of kind {} only signs", key.kind()),
         ),
     }
+}
+
+/// NIST SP 800-131A: shorter keys only where an operator switched compatibility on.
+fn key_size(key: &PublicKey, accepted: RequestSignatures) -> Check {
+    let bits = match key.kind() {
+        KeyKind::Rsa(bits) | KeyKind::RsaPss(bits) => bits,
+        KeyKind::Ec(_) | KeyKind::Ed25519 | KeyKind::MlDsa(_) => return Ok(()),
+    };
+    ensure(
+        bits >= RSA_BITS_MIN || accepted == RequestSignatures::Legacy,
+        "key-size",
+        format!("an RSA key of {bits} bits is shorter than 2048"),
+    )
 }
 
 /// RFC 6960 §4.2.2.2; a CA that is also a responder could vouch for its siblings.

@@ -62,7 +62,7 @@ fn run(known: &[Setting], flags: &clap::ArgMatches) -> Result<(), String> {
     let (tls, anchors) = process.tls(folder.path(), &kek)?;
     let public_url = process.public_url(listeners.http());
     let places = Places::new(&public_url, ocsp_url.as_deref().unwrap_or(&public_url));
-    let authority = create::open(folder.path(), &kek, config.crl, places, Clock::System)?;
+    let authority = create::open(folder.path(), &kek, &config, places, Clock::System)?;
     let authority = Arc::new(authority);
     jobs::start(&authority).map_err(|e| e.to_string())?;
     let kra = match kra_url {

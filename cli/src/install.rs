@@ -7,7 +7,7 @@ use ca::authority::SystemRequest;
 use ca::issuer::Places;
 use ca::{Authority, Config};
 use common::clock::{Clock, Timestamp};
-use common::crypto::{KeyEncryptionKey, KeySource, KeySpec, PrivateKey, Secret};
+use common::crypto::{KeyEncryptionKey, KeySource, KeySpec, PrivateKey, RsaSize, Secret};
 use common::db::users::NewUser;
 use common::db::{Database, Error as DatabaseError, users};
 use common::identity::Group;
@@ -126,7 +126,7 @@ pub(crate) fn install(
         folder::create_private(path).map_err(|e| format!("{}: {e}", path.display()))?;
     }
     // The RSA key takes longer than all the rest together.
-    let transport = thread::spawn(|| PrivateKey::generate(KeySpec::Rsa3072));
+    let transport = thread::spawn(|| PrivateKey::generate(KeySpec::Rsa(RsaSize::Bits3072)));
     let clock = Clock::System;
     let authority = ca::create::create(&layout.ca, keks.ca(), config, places, clock.clone())?;
     let root = authority.host().certificate.clone();

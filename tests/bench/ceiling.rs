@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use actix_web::{App, HttpResponse, HttpServer, web};
-use common::crypto::{KeySpec, PrivateKey};
+use common::crypto::{KeySpec, PrivateKey, RsaSize};
 use common::db::{Connection, Database, Error, Location};
 use common::x509::{Csr, SerialNumber, csr, name};
 use diesel::RunQueryDsl;
@@ -49,7 +49,7 @@ impl Ceilings {
 /// Measures signatures, verification and durable inserts.
 pub(crate) fn measure() -> Ceilings {
     let key = |spec| PrivateKey::generate(spec).expect("generates").0;
-    let (p256, rsa) = (key(KeySpec::EcP256), key(KeySpec::Rsa2048));
+    let (p256, rsa) = (key(KeySpec::EcP256), key(KeySpec::Rsa(RsaSize::Bits2048)));
     let message = [7; 900];
     let subject = name::parse("CN=host.example").expect("parses");
     let names = ["dns:host.example".parse().expect("parses")];

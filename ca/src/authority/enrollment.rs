@@ -61,12 +61,12 @@ impl Authority {
         let profile = self.profile_for(caller, &submission.profile)?;
         let issuer = self.issuing(submission.authority.as_deref())?;
         check_requestor(submission.requestor.as_ref())?;
-        let csr = Csr::parse(&submission.csr)?;
+        let csr = Csr::parse_accepting(&submission.csr, self.rules.request_signatures())?;
         refuse_revocation_proof(&csr)?;
         let now = self.clock.now();
         let request = new_request(caller, &profile, &issuer, &submission, &csr, now);
         let draft = profile.draft(&csr, &issuer, &Changes::default(), now);
-        let linted = draft.and_then(|draft| draft.lint(&issuer, now));
+        let linted = draft.and_then(|draft| draft.lint(&issuer, &self.rules, now));
         let key = submission.idempotency;
         match linted {
             Err(violations) => self.record_refusal(caller, request, violations, now, key),
@@ -208,11 +208,11 @@ impl Authority {
         changes: &Changes,
     ) -> Result<Linted, Error> {
         let now = self.clock.now();
-        let csr = Csr::from_der(request.csr.clone())?;
+        let csr = Csr::from_der_accepting(request.csr.clone(), self.rules.request_signatures())?;
         let issuer = self.issuing(Some(&request.authority))?;
         let draft = profile.draft(&csr, &issuer, changes, now);
         draft
-            .and_then(|draft| draft.lint(&issuer, now))
+            .and_then(|draft| draft.lint(&issuer, &self.rules, now))
             .map_err(Error::NotAcceptable)
     }
 

@@ -16,10 +16,11 @@ use common::identity::{Caller, Evidence, Rule, authorize};
 use common::x509::{Certificate, Status};
 
 use crate::Error;
-use crate::config::CrlConfig;
+use crate::config::{Config, CrlConfig};
 use crate::create::HOST;
 use crate::issuer::Issuer;
 use crate::journal::News;
+use crate::lint::Rules;
 use crate::profile::Profiles;
 use crate::store::statuses;
 use crls::Publication;
@@ -38,6 +39,8 @@ pub struct Authority {
     issuers: Issuers,
     profiles: Profiles,
     clock: Clock,
+    /// What every request and certificate must satisfy.
+    rules: Rules,
     crl_config: CrlConfig,
     /// Wakes the builder of CRLs.
     crl_wake: Wake,
@@ -53,7 +56,7 @@ impl Authority {
         database: Database,
         host: Issuer,
         profiles: Profiles,
-        crl_config: CrlConfig,
+        config: &Config,
         clock: Clock,
     ) -> Result<Self, Error> {
         let crls = Arc::new(Publication::open(&database, &host.id)?);
@@ -63,7 +66,8 @@ impl Authority {
             issuers: Issuers::new([Member { issuer, crls }]),
             profiles,
             clock,
-            crl_config,
+            rules: Rules::new(&config.lint),
+            crl_config: config.crl,
             crl_wake: Wake::default(),
             news: News::default(),
             instance: common::entropy::uuid().to_string(),

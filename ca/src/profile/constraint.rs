@@ -1,7 +1,7 @@
 //! Constraints: what a draft must satisfy. Class names and parameters as in Dogtag.
 
 use common::clock::Timestamp;
-use common::crypto::{Curve, KeyKind};
+use common::crypto::{Curve, KeyKind, MlDsa};
 use common::x509::extension;
 use const_oid::ObjectIdentifier;
 use der::flagset::FlagSet;
@@ -35,6 +35,7 @@ pub(super) enum AllowedKey {
     Rsa { bits_min: u32 },
     Ec(Curve),
     Ed25519,
+    MlDsa(MlDsa),
 }
 
 impl Constraint {
@@ -154,9 +155,12 @@ impl Constraint {
 impl AllowedKey {
     fn admits(&self, kind: KeyKind) -> bool {
         match (self, kind) {
-            (Self::Rsa { bits_min }, KeyKind::Rsa(bits)) => bits >= *bits_min,
+            (Self::Rsa { bits_min }, KeyKind::Rsa(bits) | KeyKind::RsaPss(bits)) => {
+                bits >= *bits_min
+            }
             (Self::Ec(allowed), KeyKind::Ec(curve)) => *allowed == curve,
             (Self::Ed25519, KeyKind::Ed25519) => true,
+            (Self::MlDsa(allowed), KeyKind::MlDsa(set)) => *allowed == set,
             _ => false,
         }
     }
@@ -169,7 +173,7 @@ fn ensure(holds: bool, message: impl FnOnce() -> String) -> Result<(), String> {
     }
 }
 
-/// `keyParameters`: RSA sizes (the smallest is the floor), curve names, `Ed25519`.
+/// `keyParameters`: RSA sizes (the smallest is the floor), curve names, `Ed25519`, `ML-DSA-65`.
 fn keys(plugin: &Plugin) -> Result<Vec<AllowedKey>, String> {
     let mut allowed = Vec::new();
     let mut bits_min: Option<u32> = None;
@@ -179,6 +183,9 @@ fn keys(plugin: &Plugin) -> Result<Vec<AllowedKey>, String> {
             "nistp384" => allowed.push(AllowedKey::Ec(Curve::P384)),
             "nistp521" => allowed.push(AllowedKey::Ec(Curve::P521)),
             "Ed25519" => allowed.push(AllowedKey::Ed25519),
+            "ML-DSA-44" => allowed.push(AllowedKey::MlDsa(MlDsa::Set44)),
+            "ML-DSA-65" => allowed.push(AllowedKey::MlDsa(MlDsa::Set65)),
+            "ML-DSA-87" => allowed.push(AllowedKey::MlDsa(MlDsa::Set87)),
             size => {
                 let bits = size
                     .parse()

@@ -386,7 +386,7 @@ fn validity(c: &mut Composition<'_>, seconds: i64, within_ca: bool) {
     c.validity = Some((not_before, c.changes.not_after.unwrap_or(not_after)));
 }
 
-/// The usages that a key of this kind can have (RFC 5480 §3, RFC 8410 §5). A profile for several
+/// The usages that a key of this kind can have (RFC 5480 §3, RFC 8410 §5, RFC 9881 §5). A profile for several
 /// kinds of keys states them all; those that the key cannot do are left out.
 fn possible(kind: KeyKind) -> FlagSet<KeyUsages> {
     let agreement = KeyUsages::KeyAgreement | KeyUsages::EncipherOnly | KeyUsages::DecipherOnly;
@@ -394,7 +394,7 @@ fn possible(kind: KeyKind) -> FlagSet<KeyUsages> {
     match kind {
         KeyKind::Rsa(_) => !agreement,
         KeyKind::Ec(_) => !encipherment,
-        KeyKind::Ed25519 => !(encipherment | agreement),
+        KeyKind::Ed25519 | KeyKind::RsaPss(_) | KeyKind::MlDsa(_) => !(encipherment | agreement),
     }
 }
 

@@ -20,7 +20,7 @@ pub struct Link {
 /// A public key in short.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct Key {
-    /// `rsa`, `ec` or `ed25519`.
+    /// `rsa`, `ec`, `ed25519` or `ml-dsa`.
     #[serde(rename = "type")]
     pub kind: String,
     /// RSA modulus length in bits.
@@ -29,6 +29,9 @@ pub struct Key {
     /// `P-256`, `P-384` or `P-521`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub curve: Option<String>,
+    /// Parameter set of ML-DSA: 44, 65 or 87.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<u32>,
     /// SHA-256 of the SubjectPublicKeyInfo, hex.
     pub spki_sha256: String,
 }

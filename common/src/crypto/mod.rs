@@ -8,11 +8,14 @@ mod private_key;
 mod public_key;
 mod secret;
 
-pub use algorithm::{KeySpec, SignatureAlgorithm};
+pub use algorithm::{Hash, KeySpec, MlDsa, RsaSize, SignatureAlgorithm};
 pub use kek::{KeyEncryptionKey, KeySource};
 pub use pbes2::{decrypt as pbes2_decrypt, encrypt as pbes2_encrypt};
 pub use private_key::{KeyError, PrivateKey};
-pub use public_key::{Curve, KeyKind, PublicKey, SignatureInvalid};
+pub(crate) use public_key::is_sha1;
+pub use public_key::{
+    Curve, KeyKind, PublicKey, RSA_BITS_MIN, RequestSignatures, SignatureInvalid,
+};
 pub use secret::Secret;
 
 use aws_lc_rs::digest;

@@ -164,15 +164,17 @@ pub fn pkcs7(certificates: &[&Certificate]) -> Result<Vec<u8>, der::Error> {
 
 /// A public key in the words of the API.
 pub fn describe_key(key: &PublicKey) -> api::ca::Key {
-    let (kind, size, curve) = match key.kind() {
-        KeyKind::Rsa(bits) => ("rsa", Some(bits), None),
-        KeyKind::Ec(curve) => ("ec", None, Some(curve.to_string())),
-        KeyKind::Ed25519 => ("ed25519", None, None),
+    let (kind, size, curve, level) = match key.kind() {
+        KeyKind::Rsa(bits) | KeyKind::RsaPss(bits) => ("rsa", Some(bits), None, None),
+        KeyKind::Ec(curve) => ("ec", None, Some(curve.to_string()), None),
+        KeyKind::Ed25519 => ("ed25519", None, None, None),
+        KeyKind::MlDsa(set) => ("ml-dsa", None, None, Some(set.level())),
     };
     api::ca::Key {
         kind: kind.into(),
         size,
         curve,
+        level,
         spki_sha256: hex::encode(key.spki_sha256()),
     }
 }

@@ -11,7 +11,7 @@ use x509_cert::name::Name;
 use x509_cert::request::CertReq;
 
 use super::{AlternativeName, name, tlv};
-use crate::crypto::PublicKey;
+use crate::crypto::{KeyKind, PublicKey, RSA_BITS_MIN, RequestSignatures, is_sha1};
 
 /// Larger requests are refused unread; an RSA-8192 one has about 2.5 kB.
 const LENGTH_MAX: usize = 64 * 1024;
@@ -40,6 +40,9 @@ pub enum CsrError {
     /// The requester does not hold the private key, or the request was altered.
     #[error("the certificate request is not signed by the key that it carries")]
     Signature,
+    /// Signed as nobody should any more.
+    #[error("{0} are accepted only with ca.legacy_request_signatures")]
+    Legacy(&'static str),
 }
 
 /// A PKCS#10 request whose self-signature was checked over the bytes received.
@@ -57,6 +60,11 @@ pub struct Csr {
 impl Csr {
     /// Reads PEM, base64 DER or DER.
     pub fn parse(input: &[u8]) -> Result<Self, CsrError> {
+        Self::parse_accepting(input, RequestSignatures::Current)
+    }
+
+    /// Like [`Self::parse`], by the rules that are in force.
+    pub fn parse_accepting(input: &[u8], accepted: RequestSignatures) -> Result<Self, CsrError> {
         if input.trim_ascii().is_empty() {
             return Err(CsrError::Empty);
         }
@@ -64,7 +72,7 @@ impl Csr {
             return Err(CsrError::TooLarge);
         }
         let der = super::der_from(input, &LABELS).ok_or(CsrError::NotDer)?;
-        Self::from_der(der)
+        Self::from_der_accepting(der, accepted)
     }
 
     /// Whether `input` is at least PEM, base64 or DER, or nothing at all; cheap.
@@ -74,8 +82,13 @@ impl Csr {
 
     /// Reads DER.
     pub fn from_der(der: Vec<u8>) -> Result<Self, CsrError> {
+        Self::from_der_accepting(der, RequestSignatures::Current)
+    }
+
+    /// Like [`Self::from_der`], by the rules that are in force.
+    pub fn from_der_accepting(der: Vec<u8>, accepted: RequestSignatures) -> Result<Self, CsrError> {
         let csr = Self::recorded(der)?;
-        csr.verify()?;
+        csr.verify(accepted)?;
         Ok(csr)
     }
 
@@ -100,11 +113,23 @@ impl Csr {
     }
 
     /// Whether the requester holds the private key.
-    fn verify(&self) -> Result<(), CsrError> {
+    fn verify(&self, accepted: RequestSignatures) -> Result<(), CsrError> {
+        if accepted == RequestSignatures::Current {
+            let short = match self.public_key.kind() {
+                KeyKind::Rsa(bits) | KeyKind::RsaPss(bits) => bits < RSA_BITS_MIN,
+                KeyKind::Ec(_) | KeyKind::Ed25519 | KeyKind::MlDsa(_) => false,
+            };
+            if short {
+                return Err(CsrError::Legacy("RSA keys of less than 2048 bits"));
+            }
+            if is_sha1(&self.algorithm) {
+                return Err(CsrError::Legacy("request signatures with SHA-1"));
+            }
+        }
         let signed = tlv::signed_part(&self.der).ok_or(CsrError::Signature)?;
         let signature = self.signature.as_bytes().ok_or(CsrError::Signature)?;
         self.public_key
-            .verify(&self.algorithm, signed, signature)
+            .verify_request(accepted, &self.algorithm, signed, signature)
             .map_err(|_| CsrError::Signature)
     }
 
