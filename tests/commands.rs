@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::foreign::{KeyKind, OpensslCsr, openssl, openssl_csr, path, tool};
+use tests::foreign::{KeyKind, OpensslCsr, openssl, openssl_crmf, openssl_csr, path, tool};
 use tests::world::{World, eventually, free_port, open_private_key, program, text};
 
 const NOBODY: Option<&str> = None;
@@ -48,13 +48,19 @@ fn a_request_is_submitted_listed_and_shown() {
     assert_eq!(submitted["status"], "pending");
     let words = chancery(&world, NOBODY, &submit).done();
     assert!(words.contains("pending"), "{words}");
+    let crmf = openssl_crmf(world.dir(), &csr.key, "/CN=host.example", &[]);
+    let file = world.dir().join("request.crmf");
+    fs::write(&file, crmf).expect("the folder can be written");
+    let crmf = format!("request submit caServerCert --crmf {}", path(&file));
+    let crmf = chancery(&world, NOBODY, &crmf).done();
+    assert!(crmf.contains("pending"), "{crmf}");
     let mut from_stdin = command(&world, NOBODY, "request submit caServerCert --csr - --json");
     from_stdin.stdin(File::open(&csr.csr).expect("openssl wrote the request"));
     let last = said(&mut from_stdin).json();
 
     let listed = chancery(&world, AGENT, "request list --status pending").done();
     let rows = table(&listed);
-    assert_eq!(rows.len(), 1 + 3, "{listed}");
+    assert_eq!(rows.len(), 1 + 4, "{listed}");
     let row = rows
         .iter()
         .find(|row| row[0] == id)

@@ -17,6 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::clock::Timestamp;
+use common::x509::tlv;
 
 /// A path as an argument.
 pub fn path(path: &Path) -> &str {
@@ -112,6 +113,57 @@ pub fn openssl_csr(
     let pem = fs::read_to_string(&csr).expect("openssl wrote the request");
     let der = openssl_with_input(&["req", "-outform", "DER"], pem.as_bytes());
     OpensslCsr { key, csr, pem, der }
+}
+
+/// CRMF messages that openssl made for a private key, cut out of a CMP message.
+///
+/// The subject is in openssl's form; `options` are further ones of `openssl cmp`.
+#[track_caller]
+pub fn openssl_crmf(dir: &Path, key: &Path, subject: &str, options: &[&str]) -> Vec<u8> {
+    let [certificate, request] = ["cmp.pem", "cmp.der"].map(|name| dir.join(name));
+    let _ = fs::remove_file(&request);
+    let (key, certificate) = (path(key), path(&certificate));
+    // What openssl's own mock server answers; without an answer, nothing is saved.
+    openssl(&[
+        "req",
+        "-x509",
+        "-key",
+        key,
+        "-subj",
+        "/CN=mock",
+        "-out",
+        certificate,
+    ]);
+    let secret = ["-ref", "x", "-secret", "pass:x", "-srv_ref", "x"];
+    let saved = ["-certout", path(&dir.join("cmp.out")), "-reqout"].map(str::to_owned);
+    let mut command = Command::new("openssl");
+    command
+        .args([
+            "cmp",
+            "-config",
+            "",
+            "-batch",
+            "-cmd",
+            "cr",
+            "-use_mock_srv",
+        ])
+        .args(["-recipient", "/CN=CA", "-srv_secret", "pass:x"])
+        .args(secret)
+        .args(["-newkey", key, "-subject", subject])
+        .args(["-rsp_cert", certificate])
+        .args(saved)
+        .arg(&request)
+        .args(options);
+    // The mock server refuses some of what is asked; that matters to nobody here.
+    Run::of(&mut command);
+    let saved = fs::read(&request).expect("openssl wrote the CMP messages");
+    let body = |message| {
+        let (message, _) = tlv::expect(0x30, message)?;
+        let (_header, rest) = tlv::split(message)?;
+        let (body, _) = tlv::expect(0xa2, rest)?;
+        Some(body.to_vec())
+    };
+    body(&saved).expect("a PKIMessage with a cr body")
 }
 
 /// The certificate's subject as RFC 4514 text, by OpenSSL.

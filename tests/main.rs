@@ -4,6 +4,7 @@
 mod arrangements;
 mod commands;
 mod conventions;
+mod crmf;
 mod enrolment;
 mod fuzz;
 mod jobs;

@@ -81,7 +81,7 @@ fn a_request_for_a_key_or_name_that_we_never_certify_is_refused() {
     };
     let ec = |curve| ["ec", "-pkeyopt", curve];
     let cases = [
-        (new_key(&["rsa:1024"], &[]), "key"),
+        (new_key(&["rsa:1024"], &[]), "legacy-signature"),
         (new_key(&["ed448"], &[]), "key"),
         (new_key(&ec("ec_paramgen_curve:secp256k1"), &[]), "key"),
         (new_key(&ec("ec_paramgen_curve:P-224"), &[]), "key"),

@@ -5,7 +5,7 @@ use common::crypto::KeyError;
 use common::db;
 use common::http::Problem;
 use common::identity::Denied;
-use common::x509::{CsrError, SerialNumber};
+use common::x509::{CsrError, CsrKind, SerialNumber};
 use uuid::Uuid;
 
 /// Why a verb did not do what it was asked.
@@ -18,8 +18,8 @@ pub enum Error {
     #[error("there is no such {0}")]
     NotFound(&'static str),
     /// The certificate request is not acceptable.
-    #[error(transparent)]
-    Csr(#[from] CsrError),
+    #[error("{1}")]
+    Csr(CsrKind, CsrError),
     /// Well-formed but not acceptable.
     #[error("the input is not acceptable")]
     NotAcceptable(Vec<Violation>),
@@ -104,7 +104,7 @@ impl From<Error> for Problem {
         match error {
             Error::Denied(denied) => (&denied).into(),
             Error::NotFound(what) => Self::not_found(what),
-            Error::Csr(why) => {
+            Error::Csr(kind, why) => {
                 let rule = match why {
                     CsrError::Empty => "required",
                     CsrError::NotDer | CsrError::Undecodable(_) => "syntax",
@@ -112,8 +112,9 @@ impl From<Error> for Problem {
                     CsrError::Key(_) => "key",
                     CsrError::Signature => "proof-of-possession",
                     CsrError::Legacy(_) => "legacy-signature",
+                    CsrError::Refused { rule, .. } => rule,
                 };
-                Self::field("csr", rule, why.to_string())
+                Self::field(kind.field(), rule, why.to_string())
             }
             Error::NotAcceptable(violations) => Self::unprocessable(violations),
             Error::Refused {

@@ -3,7 +3,8 @@
 use common::api::Violation;
 use common::api::ca::{HistoryEntry, Requestor};
 use common::clock::Timestamp;
-use common::x509::SerialNumber;
+use common::crypto::RequestSignatures;
+use common::x509::{Csr, CsrError, CsrKind, SerialNumber};
 use uuid::Uuid;
 
 /// Where a request stands.
@@ -65,8 +66,12 @@ pub struct Request {
     pub created: Timestamp,
     /// When it last changed.
     pub modified: Timestamp,
-    /// The PKCS#10 request, DER.
+    /// The form of `csr`.
+    pub kind: CsrKind,
+    /// What was sent, DER.
     pub csr: Vec<u8>,
+    /// The first request of the same submission, when it made several.
+    pub submission: Option<Uuid>,
     /// Who asked.
     pub requestor: Option<Requestor>,
     /// The agent who took it.
@@ -86,6 +91,16 @@ impl Request {
     pub fn etag(&self, profile_version: &str) -> String {
         let profile = profile_version.get(..12).unwrap_or(profile_version);
         format!("\"{}-{profile}\"", self.version)
+    }
+
+    /// What was sent, read again.
+    pub fn asked(&self) -> Result<Csr, CsrError> {
+        Csr::recorded(self.kind, self.csr.clone())
+    }
+
+    /// The same, if its proof of possession still counts by the rules in force.
+    pub fn asked_accepting(&self, accepted: RequestSignatures) -> Result<Csr, CsrError> {
+        Csr::checked(self.kind, self.csr.clone(), accepted)
     }
 
     /// `/pki/request/{id}`.
@@ -188,7 +203,9 @@ mod tests {
             authority: "host".into(),
             created: Timestamp::from_seconds(0),
             modified: Timestamp::from_seconds(0),
+            kind: CsrKind::Pkcs10,
             csr: Vec::new(),
+            submission: None,
             requestor: None,
             assigned_to: None,
             violations: Vec::new(),

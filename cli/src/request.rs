@@ -9,7 +9,7 @@ use client::Endpoint;
 use common::api::Page;
 use common::api::ca::{Changes, Decision, Request, Requestor, SubmitRequest};
 use common::clock::Timestamp;
-use common::x509::{AlternativeName, der_from, pem};
+use common::x509::{AlternativeName, base64, der_from, pem};
 
 use crate::error::Error;
 use crate::output::{self, Table};
@@ -65,6 +65,10 @@ pub(crate) struct Submit {
     /// PKCS#10 request, PEM or DER, `-` for standard input
     #[arg(long, value_name = "FILE")]
     csr: Option<PathBuf>,
+
+    /// CRMF messages instead, DER or base64, `-` for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "csr")]
+    crmf: Option<PathBuf>,
 
     /// One of the profile's inputs; may be repeated
     #[arg(long = "input", value_name = "NAME=VALUE", value_parser = input)]
@@ -197,6 +201,7 @@ impl Submit {
         };
         Ok(SubmitRequest {
             csr: self.csr()?,
+            crmf: self.crmf()?,
             inputs: (!self.inputs.is_empty()).then(|| self.inputs.iter().cloned().collect()),
             requestor: (requestor != Requestor::default()).then_some(requestor),
             authority: self.authority.clone(),
@@ -212,6 +217,15 @@ impl Submit {
         let der = der_from(&files::read(path)?, &labels);
         let der = der.ok_or_else(|| files::content(path, "this is no certificate request"))?;
         Ok(Some(pem("CERTIFICATE REQUEST", &der)))
+    }
+
+    fn crmf(&self) -> Result<Option<String>, Error> {
+        let Some(path) = &self.crmf else {
+            return Ok(None);
+        };
+        let der = der_from(&files::read(path)?, &[]);
+        let der = der.ok_or_else(|| files::content(path, "these are no CRMF messages"))?;
+        Ok(Some(base64(&der)))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The service's objects in words.
 
+use std::collections::BTreeMap;
+
 use common::api::ca::{
     Certificate, CertificateStatus, Changes, CsrSummary, Decision, Draft, Extension, Key, Profile,
     ProfileAttribute, ProfilePolicy, Request,
@@ -33,6 +35,10 @@ pub(crate) fn request(request: &Request) -> Listing {
         .maybe(
             "certificate",
             request.certificate.as_ref().map(|link| &link.id),
+        )
+        .all(
+            "see also",
+            request.requests.iter().map(|link| link.id.as_str()),
         )
         .line("profile", &request.profile)
         .line("created", request.created)
@@ -135,7 +141,17 @@ fn csr(csr: &CsrSummary) -> Listing {
         .line("subject", &csr.subject)
         .all("names", &csr.subject_alt_names)
         .line("key", key(&csr.key))
+        .maybe("not before", csr.not_before)
+        .maybe("not after", csr.not_after)
         .section("extensions", extensions(&csr.extensions))
+        .section("controls", controls(&csr.controls))
+}
+
+fn controls(controls: &BTreeMap<String, String>) -> Listing {
+    let lines = controls.iter();
+    lines.fold(Listing::default(), |listing, (name, value)| {
+        listing.line(name, value)
+    })
 }
 
 fn draft(draft: &Draft) -> Listing {

@@ -182,6 +182,12 @@ impl Caller {
             .is_none_or(|e| e.certificate.is_some())
     }
 
+    /// The client certificate that the caller presented.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        let peer = self.evidence.as_ref()?.certificate.as_ref()?;
+        Some(&peer.certificate)
+    }
+
     /// How the caller proved itself, for the audit trail.
     pub fn credential(&self) -> String {
         let peer = self.evidence.as_ref().and_then(|e| e.certificate.as_ref());

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::x509::{csr, from_hex, hex, name, pem, tlv};
-use tests::foreign::{KeyKind, Scratch, openssl, openssl_csr, openssl_with_input};
+use tests::foreign::{KeyKind, Scratch, openssl, openssl_crmf, openssl_csr, openssl_with_input};
 
 use mutation::{Dice, mutate};
 
@@ -125,6 +125,13 @@ fn no_certification_request_breaks_the_parser() {
 }
 
 #[test]
+fn no_crmf_message_breaks_the_parser() {
+    let seeds = messages();
+    save("crmf", &seeds);
+    fuzz("crmf", &seeds, &Bounds::from_environment(), targets::crmf);
+}
+
+#[test]
 fn no_ocsp_request_breaks_the_parser() {
     let seeds = questions();
     save("question", &seeds);
@@ -202,6 +209,62 @@ fn requests() -> Vec<Vec<u8>> {
     seeds.push(pem("NEW CERTIFICATE REQUEST", &first).into_bytes());
     seeds.push(STANDARD.encode(&first).into_bytes());
     seeds
+}
+
+/// CRMF by openssl and with what openssl never writes, and the parts that a signature covers.
+fn messages() -> Vec<Vec<u8>> {
+    let folder = Scratch::new("fuzz-crmf");
+    let ec = openssl_csr(folder.path(), "p256", KeyKind::P256, "/CN=a", &[]).key;
+    let ours = folder.file("ours.pem");
+    let pkcs8 = from_hex(targets::KEY).expect("it is hex");
+    fs::write(&ours, pem("PRIVATE KEY", &pkcs8)).expect("the folder can be written");
+    let mut seeds = Vec::new();
+    for options in [
+        &["-sans", "a.example 192.0.2.1", "-days", "9"][..],
+        &["-popo", "0", "-issuer", "/CN=CA"],
+        &["-popo", "2", "-policy_oids", "1.2.3.4"],
+        &["-popo", "-1"],
+    ] {
+        let made = openssl_crmf(folder.path(), &ec, "/C=DE/CN=host", options);
+        let mut two = tlv::expect(0x30, &made).expect("DER").0.to_vec();
+        two.extend_from_slice(&two.clone());
+        seeds.push(made);
+        seeds.push(der(0x30, &two));
+    }
+    let made = openssl_crmf(folder.path(), &ours, "/CN=host", &["-popo", "0"]);
+    let message = tlv::signed_part(&made).expect("a message");
+    let request = tlv::signed_part(message).expect("a request");
+    seeds.push(targets::sign_crmf(request));
+    let (request, _) = tlv::expect(0x30, request).expect("DER");
+    for (oid, value) in [
+        ("2b0601050507050101", der(0x0c, b"token")),
+        ("2b0601050507050102", der(0x0c, "Z\u{f6}e".as_bytes())),
+        ("2b0601050507050104", der(0x82, &[0xff])),
+        ("2b0601050507050105", der(0x30, &[])),
+    ] {
+        let oid = der(0x06, &from_hex(oid).expect("it is hex"));
+        let control = der(0x30, &[oid, value].concat());
+        let controls = der(0x30, &control);
+        seeds.push(der(0x30, &[request, &controls].concat()));
+    }
+    let parts: Vec<_> = seeds
+        .iter()
+        .filter_map(|seed| tlv::signed_part(seed))
+        .collect();
+    let parts: Vec<_> = parts
+        .iter()
+        .filter_map(|part| tlv::signed_part(part))
+        .collect();
+    let parts: Vec<_> = parts.iter().map(|part| part.to_vec()).collect();
+    seeds.extend(parts);
+    seeds.push(STANDARD.encode(&seeds[0]).into_bytes());
+    seeds
+}
+
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    tlv::push(&mut out, tag, content);
+    out
 }
 
 /// Sections of openssl's configuration: attributes and extensions that only openssl makes.

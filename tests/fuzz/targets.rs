@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
-use common::crypto::{PrivateKey, Secret};
+use common::crypto::{PrivateKey, RequestSignatures, Secret};
 use common::x509::certificate::describe_key;
 use common::x509::{AlternativeName, Csr, extension, from_hex, name, tlv};
 use der::Encode;
@@ -46,23 +46,70 @@ pub(super) fn sign(part: &[u8]) -> Vec<u8> {
     request
 }
 
+/// Whether `input` is CRMF, as it is or once it is signed: as `CertReqMessages` whose first message
+/// is signed anew, or as a `CertRequest`.
+pub(super) fn crmf(input: &[u8]) -> bool {
+    let as_it_is = messages(input);
+    let part = tlv::signed_part(input).and_then(tlv::signed_part);
+    let covered = part.is_some_and(|part| messages(&sign_crmf(part)));
+    let as_the_part = messages(&sign_crmf(input));
+    as_it_is | covered | as_the_part
+}
+
+/// `CertReqMessages` with this `CertRequest` and a good signature by [`KEY`].
+pub(super) fn sign_crmf(part: &[u8]) -> Vec<u8> {
+    let signed = sign(part);
+    let (content, _) = tlv::expect(0x30, &signed).expect("our own DER is sound");
+    let mut message = part.to_vec();
+    tlv::push(&mut message, 0xa1, &content[part.len()..]);
+    let mut messages = Vec::new();
+    tlv::push(&mut messages, 0x30, &message);
+    let mut all = Vec::new();
+    tlv::push(&mut all, 0x30, &messages);
+    all
+}
+
+fn messages(input: &[u8]) -> bool {
+    let Ok(requests) = Csr::parse_crmf(input, RequestSignatures::Legacy) else {
+        return false;
+    };
+    assert!((1..=16).contains(&requests.len()));
+    for csr in &requests {
+        for form in [csr.der(), csr.text().as_bytes()] {
+            let again = Csr::parse_crmf(form, RequestSignatures::Legacy)
+                .expect("what was read is read again");
+            let [again] = again.as_slice() else {
+                panic!("one message is one request");
+            };
+            is_same(csr, again);
+        }
+        for control in csr.controls() {
+            assert!(!control.value.is_empty() && !control.value.contains('\n'));
+        }
+        is_usable(csr);
+    }
+    true
+}
+
 fn request(input: &[u8]) -> bool {
     let Ok(csr) = Csr::parse(input) else {
         return false;
     };
     // In every form that it may come in, it is the same request.
-    let pem = csr.pem();
+    let pem = csr.text();
     let base64 = STANDARD.encode(csr.der());
     for form in [csr.der(), pem.as_bytes(), base64.as_bytes()] {
         let again = Csr::parse(form).expect("what was read is read again");
         is_same(&csr, &again);
     }
-    is_same(
-        &csr,
-        &Csr::recorded(csr.der().to_vec()).expect("what was read is kept"),
-    );
+    is_usable(&csr);
+    true
+}
 
-    // What the profiles, the lists and the pages do with it.
+/// What the store, the profiles, the lists and the pages do with a request.
+fn is_usable(csr: &Csr) {
+    let kept = Csr::recorded(csr.kind(), csr.der().to_vec());
+    is_same(csr, &kept.expect("what was read is kept"));
     for name in csr.alternative_names() {
         let read: AlternativeName = name.to_string().parse().expect("its text is a name");
         assert_eq!(&read, name);
@@ -76,7 +123,6 @@ fn request(input: &[u8]) -> bool {
         csr.extensions().len()
     );
     let _ = describe_key(csr.public_key());
-    true
 }
 
 fn is_same(one: &Csr, other: &Csr) {
@@ -85,6 +131,10 @@ fn is_same(one: &Csr, other: &Csr) {
     assert_eq!(one.public_key(), other.public_key());
     assert_eq!(one.extensions(), other.extensions());
     assert_eq!(one.alternative_names(), other.alternative_names());
+    assert_eq!(one.validity(), other.validity());
+    assert_eq!(one.issuer(), other.issuer());
+    assert_eq!(one.controls(), other.controls());
+    assert_eq!(one.sender(), other.sender());
 }
 
 /// Whether `input` is an OCSP request, as it is or as the path of a GET.

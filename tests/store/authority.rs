@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use ca::authority::{StatusRequest, Submission, Submitted, SystemRequest};
+use ca::authority::{Asked, StatusRequest, Submission, Submitted, SystemRequest};
 use ca::create::HOST;
 use ca::crl::Crl;
 use ca::issue::Linted;
@@ -85,7 +85,7 @@ fn admit(authority: &Authority, certificate: Option<Certificate>, rule: Rule) ->
 fn submission(subject: &str, names: &[&str]) -> Submission {
     Submission {
         profile: "caServerCert".into(),
-        csr: csr(subject, names),
+        asked: Asked::Pkcs10(csr(subject, names)),
         requestor: None,
         authority: None,
         idempotency: None,

@@ -11,6 +11,7 @@ use common::api::Violation;
 use common::api::ca::{HistoryEntry, Requestor};
 use common::db::Database;
 use common::entropy;
+use common::x509::CsrKind;
 
 use super::{Store, at, on_both_engines, read, serial, write};
 
@@ -35,7 +36,9 @@ fn pending(seconds: i64) -> Request {
         authority: "host".into(),
         created: at(seconds),
         modified: at(seconds),
+        kind: CsrKind::Pkcs10,
         csr: vec![0x30, 0x00, 0xff],
+        submission: None,
         requestor: None,
         assigned_to: None,
         violations: Vec::new(),

@@ -6,11 +6,12 @@ use common::api::Violation;
 use common::api::ca::{Changes, Decision, HistoryEntry, Requestor};
 use common::audit::Event;
 use common::clock::Timestamp;
+use common::crypto::RequestSignatures;
 use common::db::audit;
 use common::entropy;
 use common::http::conditional::IfMatch;
 use common::identity::{Caller, Denied, Group};
-use common::x509::{Csr, name};
+use common::x509::{Csr, CsrKind, name};
 use uuid::Uuid;
 
 use super::Authority;
@@ -26,14 +27,36 @@ use crate::store::{certificates, idempotency, requests};
 pub struct Submission {
     /// The profile's id.
     pub profile: String,
-    /// PEM, base64 or DER.
-    pub csr: Vec<u8>,
+    /// What is asked for.
+    pub asked: Asked,
     /// Who asks, in their own words.
     pub requestor: Option<Requestor>,
     /// The issuing authority; the first one when absent.
     pub authority: Option<String>,
     /// Under which key the answer is kept.
     pub idempotency: Option<IdempotencyKey>,
+}
+
+/// What a client asks for.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// PKCS#10: PEM, base64 or DER.
+    Pkcs10(Vec<u8>),
+    /// CRMF: base64 or DER. Each of its messages becomes a request.
+    Crmf(Vec<u8>),
+}
+
+impl Asked {
+    fn read(&self, accepted: RequestSignatures) -> Result<Vec<Csr>, Error> {
+        match self {
+            Self::Pkcs10(input) => Csr::parse_accepting(input, accepted)
+                .map(|csr| vec![csr])
+                .map_err(|why| Error::Csr(CsrKind::Pkcs10, why)),
+            Self::Crmf(input) => {
+                Csr::parse_crmf(input, accepted).map_err(|why| Error::Csr(CsrKind::Crmf, why))
+            }
+        }
+    }
 }
 
 /// `Idempotency-Key` with its scope, digested.
@@ -52,51 +75,74 @@ pub struct Submitted {
     pub request: Request,
     /// Its entity tag.
     pub etag: String,
+    /// The other requests that the same submission made.
+    pub siblings: Vec<Uuid>,
 }
 
 impl Authority {
     /// Takes a certificate request. Depending on the profile it waits for an agent or is issued at
-    /// once; a refusal by the profile is put on record, too.
+    /// once; a refusal by the profile is put on record, too. What makes several requests makes all
+    /// of them, or those that are refused and no other.
     pub fn submit(&self, caller: &Caller, submission: Submission) -> Result<Submitted, Error> {
         let profile = self.profile_for(caller, &submission.profile)?;
         let issuer = self.issuing(submission.authority.as_deref())?;
         check_requestor(submission.requestor.as_ref())?;
-        let csr = Csr::parse_accepting(&submission.csr, self.rules.request_signatures())?;
-        refuse_revocation_proof(&csr)?;
+        let asked = submission.asked.read(self.rules.request_signatures())?;
+        for csr in &asked {
+            refuse_revocation_proof(csr)?;
+            check_sender(csr, caller)?;
+            check_issuer(csr, &issuer)?;
+        }
         let now = self.clock.now();
-        let request = new_request(caller, &profile, &issuer, &submission, &csr, now);
-        let draft = profile.draft(&csr, &issuer, &Changes::default(), now);
-        let linted = draft.and_then(|draft| draft.lint(&issuer, &self.rules, now));
-        let key = submission.idempotency;
-        match linted {
-            Err(violations) => self.record_refusal(caller, request, violations, now, key),
-            Ok(linted) if issues_at_once(&profile, caller) => {
-                let request = self.issue(caller, request, true, linted, None, key)?;
-                Ok(self.submitted(request, &profile))
-            }
-            Ok(_) => {
-                let event = Event::by(
-                    caller,
-                    now,
-                    "PROFILE_CERT_REQUEST",
-                    format!("request/{}", request.id),
-                )
-                .with("profile", profile.id());
-                let request = self.record(request, event, key)?;
-                Ok(self.submitted(request, &profile))
+        let parts = asked.iter().map(|csr| {
+            let draft = profile.draft(csr, &issuer, &Changes::default(), now);
+            let linted = draft.and_then(|draft| draft.lint(&issuer, &self.rules, now));
+            let request = new_request(caller, &profile, &issuer, &submission, csr, now);
+            (request, linted)
+        });
+        let (mut accepted, mut refused) = (Vec::new(), Vec::new());
+        for (request, linted) in parts {
+            match linted {
+                Ok(linted) => accepted.push((request, linted)),
+                Err(violations) => refused.push(Request {
+                    state: State::Rejected,
+                    violations,
+                    ..request
+                }),
             }
         }
+        let key = submission.idempotency;
+        if !refused.is_empty() {
+            return self.record_refusals(caller, refused, now, key);
+        }
+        together(accepted.iter_mut().map(|(request, _)| request));
+        let requests = match issues_at_once(&profile, caller) {
+            true => self.issue(caller, accepted, true, None, key)?,
+            false => {
+                let requests = accepted.into_iter().map(|(request, _)| request).collect();
+                self.record(caller, requests, now, key)?
+            }
+        };
+        self.submitted(requests.into_iter(), &profile)
     }
 
     /// A request, and the entity tag that a decision must carry.
     pub fn request(&self, id: Uuid) -> Result<Submitted, Error> {
-        let request = self.database.read(|c| requests::find(c, id))?;
+        let (request, siblings) = self.database.read(|c| {
+            let request = requests::find(c, id)?;
+            let siblings = requests::siblings(c, &request)?;
+            Ok::<_, Error>((request, siblings))
+        })?;
         let version = self
             .profiles
             .find(&request.profile)
             .map(|p| p.version().to_owned());
         let etag = request.etag(&version.unwrap_or_default());
-        Ok(Submitted { request, etag })
+        Ok(Submitted {
+            request,
+            etag,
+            siblings,
+        })
     }
 
     /// A page of requests, newest first.
@@ -124,7 +170,7 @@ impl Authority {
         if_match: &IfMatch,
         decision: Decision,
     ) -> Result<Submitted, Error> {
-        let Submitted { request, etag } = self.request(id)?;
+        let Submitted { request, etag, .. } = self.request(id)?;
         let approving = matches!(decision, Decision::Approved { .. });
         if_match
             .require(&etag, !approving)
@@ -143,8 +189,8 @@ impl Authority {
         let (decided, event, detail) = match decision {
             Decision::Approved { changes, note } => {
                 let changes = changes.unwrap_or_default();
-                let request = self.approve(caller, request, &profile, &changes, note, &etag)?;
-                return Ok(self.submitted(request, &profile));
+                let approved = self.approve(caller, request, &profile, &changes, note, &etag)?;
+                return self.decided(approved, &profile);
             }
             Decision::Rejected { note } => (
                 request.reject(by, now, note),
@@ -170,7 +216,7 @@ impl Authority {
         let decided = decided.map_err(not_pending)?;
         let event = Event::by(caller, now, event, format!("request/{id}")).with("decision", detail);
         let decided = self.record_decision(decided, event)?;
-        Ok(self.submitted(decided, &profile))
+        self.decided(decided, &profile)
     }
 
     fn approve(
@@ -197,7 +243,8 @@ impl Authority {
             });
         }
         let linted = self.draft(&request, profile, changes)?;
-        self.issue(caller, request, false, linted, note, None)
+        let issued = self.issue(caller, vec![(request, linted)], false, note, None)?;
+        only(issued)
     }
 
     /// The certificate that would answer `request` now.
@@ -208,7 +255,8 @@ impl Authority {
         changes: &Changes,
     ) -> Result<Linted, Error> {
         let now = self.clock.now();
-        let csr = Csr::from_der_accepting(request.csr.clone(), self.rules.request_signatures())?;
+        let csr = request.asked_accepting(self.rules.request_signatures());
+        let csr = csr.map_err(|why| Error::Csr(request.kind, why))?;
         let issuer = self.issuing(Some(&request.authority))?;
         let draft = profile.draft(&csr, &issuer, changes, now);
         draft
@@ -243,40 +291,55 @@ impl Authority {
         }
     }
 
-    fn record_refusal(
+    fn record_refusals(
         &self,
         caller: &Caller,
-        mut request: Request,
-        violations: Vec<Violation>,
+        mut refused: Vec<Request>,
         now: Timestamp,
         key: Option<IdempotencyKey>,
     ) -> Result<Submitted, Error> {
-        request.state = State::Rejected;
-        request.violations.clone_from(&violations);
-        let id = request.id;
-        let event = Event::by(caller, now, "PROFILE_CERT_REQUEST", format!("request/{id}"))
-            .with("profile", request.profile.clone())
-            .failed();
-        self.record(request, event, key)?;
+        together(refused.iter_mut());
+        let refused = self.record(caller, refused, now, key)?;
+        let first = refused.first().map_or_else(Uuid::nil, |request| request.id);
         Err(Error::Refused {
-            request: id,
-            violations,
+            request: first,
+            violations: refused
+                .into_iter()
+                .flat_map(|request| request.violations)
+                .collect(),
         })
     }
 
+    /// Puts new requests on record, all or none.
     fn record(
         &self,
-        request: Request,
-        event: Event,
+        caller: &Caller,
+        requests: Vec<Request>,
+        now: Timestamp,
         key: Option<IdempotencyKey>,
-    ) -> Result<Request, Error> {
-        let row = request.clone();
+    ) -> Result<Vec<Request>, Error> {
+        let event = |request: &Request| {
+            let object = format!("request/{}", request.id);
+            let event = Event::by(caller, now, "PROFILE_CERT_REQUEST", object)
+                .with("profile", request.profile.clone());
+            match request.state {
+                State::Rejected => event.failed(),
+                State::Pending | State::Approved(_) | State::Complete(_) | State::Canceled => event,
+            }
+        };
+        let events: Vec<_> = requests.iter().map(event).collect();
+        let rows = requests.clone();
         self.database.write("submit request", move |c| {
-            requests::insert(c, &row)?;
-            remember(c, key.as_ref(), &row)?;
-            Ok::<_, Error>(audit::append(c, &event)?)
+            for (row, event) in rows.iter().zip(&events) {
+                requests::insert(c, row)?;
+                audit::append(c, event)?;
+            }
+            match rows.first() {
+                Some(first) => remember(c, key.as_ref(), first),
+                None => Ok(()),
+            }
         })?;
-        Ok(request)
+        Ok(requests)
     }
 
     fn record_decision(&self, request: Request, event: Event) -> Result<Request, Error> {
@@ -296,7 +359,7 @@ impl Authority {
 
     /// What to say when another decision came between.
     pub(super) fn somebody_was_faster(&self, id: Uuid) -> Result<Error, Error> {
-        let Submitted { request, etag } = self.request(id)?;
+        let Submitted { request, etag, .. } = self.request(id)?;
         let found = request.state.name();
         Ok(match request.state {
             State::Pending => {
@@ -310,15 +373,33 @@ impl Authority {
         })
     }
 
-    fn submitted(&self, request: Request, profile: &Profile) -> Submitted {
-        let etag = request.etag(profile.version());
-        Submitted { request, etag }
+    /// What to say of requests that a submission made.
+    fn submitted(
+        &self,
+        mut requests: impl Iterator<Item = Request>,
+        profile: &Profile,
+    ) -> Result<Submitted, Error> {
+        let request = requests.next().ok_or_else(no_request)?;
+        Ok(Submitted {
+            etag: request.etag(profile.version()),
+            request,
+            siblings: requests.map(|request| request.id).collect(),
+        })
+    }
+
+    fn decided(&self, request: Request, profile: &Profile) -> Result<Submitted, Error> {
+        let siblings = self.database.read(|c| requests::siblings(c, &request))?;
+        Ok(Submitted {
+            etag: request.etag(profile.version()),
+            request,
+            siblings,
+        })
     }
 
     /// What an agent sees of a pending request's certificate, or why there would be none.
     pub fn preview(&self, request: &Request) -> Result<crate::issue::Draft, Vec<Violation>> {
         let unreadable = |e: String| vec![Violation::field("csr", "syntax", e)];
-        let csr = Csr::recorded(request.csr.clone()).map_err(|e| unreadable(e.to_string()))?;
+        let csr = request.asked().map_err(|e| unreadable(e.to_string()))?;
         let profile = self.profiles.find(&request.profile);
         let profile = profile.ok_or_else(|| unreadable("the profile is gone".into()))?;
         let issuer = self.issuing(Some(&request.authority));
@@ -342,7 +423,7 @@ impl Authority {
     }
 }
 
-/// Remembers an idempotency key with the request that it made.
+/// Remembers an idempotency key with the request that it made, or the first of several.
 pub(super) fn remember(
     connection: &mut common::db::Connection,
     key: Option<&IdempotencyKey>,
@@ -378,7 +459,9 @@ fn new_request(
         authority: issuer.id.clone(),
         created: now,
         modified: now,
+        kind: csr.kind(),
         csr: csr.der().to_vec(),
+        submission: None,
         requestor: submission.requestor.clone(),
         assigned_to: None,
         violations: Vec::new(),
@@ -422,6 +505,59 @@ fn check_requestor(requestor: Option<&Requestor>) -> Result<(), Error> {
     Ok(())
 }
 
+/// Marks several requests as made by one submission.
+fn together<'a>(requests: impl ExactSizeIterator<Item = &'a mut Request>) {
+    if requests.len() < 2 {
+        return;
+    }
+    let mut first = None;
+    for request in requests {
+        request.submission = Some(*first.get_or_insert(request.id));
+    }
+}
+
+/// The one request that was asked for.
+fn only(requests: Vec<Request>) -> Result<Request, Error> {
+    requests.into_iter().next().ok_or_else(no_request)
+}
+
+fn no_request() -> Error {
+    Error::Internal("a submission made no request".into())
+}
+
+/// A proof that covers a sender's name and the key holds for that sender alone (RFC 4211 §4.1), so
+/// the sender must be the one who calls.
+fn check_sender(csr: &Csr, caller: &Caller) -> Result<(), Error> {
+    let Some(sender) = csr.sender() else {
+        return Ok(());
+    };
+    let certificate = caller.certificate();
+    match certificate.is_some_and(|certificate| certificate.subject() == sender) {
+        true => Ok(()),
+        false => Err(Error::field(
+            csr.kind().field(),
+            "proof-of-possession",
+            "the proof is for a sender whose client certificate did not come with the request",
+        )),
+    }
+}
+
+/// A request that names its issuer is for no other.
+fn check_issuer(csr: &Csr, issuer: &Issuer) -> Result<(), Error> {
+    let named = csr.issuer();
+    match named.is_none_or(|name| name == issuer.certificate.subject()) {
+        true => Ok(()),
+        false => Err(Error::field(
+            csr.kind().field(),
+            "issuer",
+            format!(
+                "the template names an issuer that is not {}",
+                issuer.certificate.subject()
+            ),
+        )),
+    }
+}
+
 /// A PKCS#10 with the subject `CN=revoke:…` proves a key to revoke its certificate. It is made to be
 /// shown around, so it must never become a certificate.
 fn refuse_revocation_proof(csr: &Csr) -> Result<(), Error> {
@@ -430,7 +566,7 @@ fn refuse_revocation_proof(csr: &Csr) -> Result<(), Error> {
         .any(|name| name.starts_with("revoke:"));
     match proof {
         true => Err(Error::field(
-            "csr",
+            csr.kind().field(),
             "revocation-proof",
             "this is a proof for revocation, not a request",
         )),

@@ -8,7 +8,7 @@ use common::x509::Certificate;
 use uuid::Uuid;
 
 use super::Authority;
-use super::enrollment::{IdempotencyKey, Submission, origin, remember};
+use super::enrollment::{Asked, IdempotencyKey, Submission, origin, remember};
 use crate::Error;
 use crate::issue::{Intent, Linted, Signed};
 use crate::request::{NotPending, Request, State};
@@ -24,60 +24,60 @@ pub struct SystemRequest {
 }
 
 impl Authority {
-    /// Issues under `request`, new or already on record. Everything up to the first commit may be
-    /// undone; after it the certificate will exist, if need be after a restart.
+    /// Issues under requests, all new or one already on record. Everything up to the first commit
+    /// may be undone; after it the certificates will exist, if need be after a restart.
     pub(super) fn issue(
         &self,
         caller: &Caller,
-        request: Request,
-        is_new: bool,
-        linted: Linted,
+        parts: Vec<(Request, Linted)>,
+        are_new: bool,
         note: Option<String>,
         key: Option<IdempotencyKey>,
-    ) -> Result<Request, Error> {
+    ) -> Result<Vec<Request>, Error> {
         let now = self.clock.now();
-        let id = request.id;
-        let by = caller.actor().to_owned();
-        let not_pending = |NotPending(found)| Error::NotPending {
-            found,
-            etag: String::new(),
+        let by = caller.actor();
+        let first = parts
+            .first()
+            .map_or_else(Uuid::nil, |(request, _)| request.id);
+        let approve = |(request, linted): (Request, Linted)| {
+            let not_pending = |NotPending(found)| Error::NotPending {
+                found,
+                etag: String::new(),
+            };
+            let approved = request
+                .approve(linted.serial().clone(), by, now, note.clone())
+                .map_err(not_pending)?;
+            let event = approval(caller, &approved, &linted, now);
+            Ok::<_, Error>((approved, linted, event))
         };
-        let approved = request
-            .approve(linted.serial().clone(), &by, now, note)
-            .map_err(not_pending)?;
-        let event = Event::by(
-            caller,
-            now,
-            "CERT_REQUEST_PROCESSED",
-            format!("request/{id}"),
-        )
-        .with("decision", "approved")
-        .with("profile", approved.profile.clone())
-        .with("serial", linted.serial().to_string())
-        .with(
-            "tbs_sha256",
-            common::x509::hex(&common::crypto::sha256(linted.tbs())),
-        );
-        let row = approved.clone();
-        let origin = origin(&approved, &by);
-        let intent = self.database.write("intend certificate", move |c| {
-            match is_new {
-                true => {
-                    requests::insert(c, &row)?;
-                    remember(c, key.as_ref(), &row)?;
+        let approved: Vec<_> = parts.into_iter().map(approve).collect::<Result<_, _>>()?;
+        let rows: Vec<_> = approved
+            .iter()
+            .map(|(request, _, _)| request.clone())
+            .collect();
+        let by = by.to_owned();
+        let intents = self.database.write("intend certificate", move |c| {
+            let mut intents = Vec::with_capacity(approved.len());
+            for (row, linted, event) in &approved {
+                match are_new {
+                    true => requests::insert(c, row)?,
+                    false if !requests::update(c, row)? => return Ok(None),
+                    false => {}
                 }
-                false if !requests::update(c, &row)? => return Ok(None),
-                false => {}
+                intents.push(certificates::intend(c, linted, &origin(row, &by), now)?);
+                audit::append(c, event)?;
             }
-            let intent = certificates::intend(c, &linted, &origin, now)?;
-            audit::append(c, &event)?;
-            Ok::<_, Error>(Some(intent))
+            if let Some((row, _, _)) = approved.first() {
+                remember(c, key.as_ref(), row)?;
+            }
+            Ok::<_, Error>(Some(intents))
         })?;
-        let Some(intent) = intent else {
-            return Err(self.somebody_was_faster(id)?);
+        let Some(intents) = intents else {
+            return Err(self.somebody_was_faster(first)?);
         };
         self.news.tell();
-        self.finish(caller, intent, approved)
+        let finish = |(intent, row)| self.finish(caller, intent, row);
+        intents.into_iter().zip(rows).map(finish).collect()
     }
 
     /// Signs an intent and puts the certificate on record.
@@ -190,7 +190,7 @@ impl Authority {
     pub fn issue_for_system(&self, request: SystemRequest) -> Result<Certificate, Error> {
         let submission = Submission {
             profile: request.profile.into(),
-            csr: request.csr,
+            asked: Asked::Pkcs10(request.csr),
             requestor: None,
             authority: None,
             idempotency: None,
@@ -206,6 +206,21 @@ impl Authority {
             .read(|c| certificates::find(c, serial))?
             .certificate)
     }
+}
+
+fn approval(
+    caller: &Caller,
+    approved: &Request,
+    linted: &Linted,
+    now: common::clock::Timestamp,
+) -> Event {
+    let object = format!("request/{}", approved.id);
+    let tbs_sha256 = common::x509::hex(&common::crypto::sha256(linted.tbs()));
+    Event::by(caller, now, "CERT_REQUEST_PROCESSED", object)
+        .with("decision", "approved")
+        .with("profile", approved.profile.clone())
+        .with("serial", linted.serial().to_string())
+        .with("tbs_sha256", tbs_sha256)
 }
 
 fn issued(caller: &Caller, signed: &Signed, now: common::clock::Timestamp) -> Event {

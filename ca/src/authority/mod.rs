@@ -28,7 +28,7 @@ use issuers::Issuers;
 
 pub use certificates::StatusRequest;
 pub use crls::Wake;
-pub use enrollment::{IdempotencyKey, Submission, Submitted};
+pub use enrollment::{Asked, IdempotencyKey, Submission, Submitted};
 pub use issuance::SystemRequest;
 pub use issuers::Member;
 

@@ -146,7 +146,7 @@ impl Answer {
         Self::Created {
             location: request.link(),
             etag: submitted.etag.clone(),
-            body: Box::new(super::requests::describe(authority, request, sees_all)),
+            body: Box::new(super::requests::describe(authority, submitted, sees_all)),
         }
     }
 

@@ -1,5 +1,7 @@
 //! `/pki/request/{profile}`, `/pki/requests`, `/pki/request/{id}` and its status.
 
+use std::collections::BTreeMap;
+
 use actix_web::web::{self, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use common::api::ca::{
@@ -12,7 +14,7 @@ use common::http::conditional::{self, IfMatch};
 use common::http::{Problem, Query};
 use common::identity::{Evidence, Group};
 use common::x509::certificate::describe_key;
-use common::x509::{AlternativeName, Csr, CsrError, extension};
+use common::x509::{AlternativeName, Csr, CsrError, CsrKind, extension};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -20,7 +22,7 @@ use uuid::Uuid;
 use super::access::Operation;
 use super::idempotency::{self, Answer};
 use super::page;
-use crate::authority::{Submission, Submitted};
+use crate::authority::{Asked, Submission, Submitted};
 use crate::profile::INPUT_ATTRIBUTES;
 use crate::request::State;
 use crate::store::requests::Filter;
@@ -136,9 +138,9 @@ pub(super) async fn show(
             evidence,
             Operation::ShowRequest,
             move |authority, caller| {
-                let Submitted { request, etag } = authority.request(id)?;
+                let found = authority.request(id)?;
                 let sees_all = caller.is_in(Group::CertificateManagerAgents);
-                Ok((describe(authority, &request, sees_all), etag))
+                Ok((describe(authority, &found, sees_all), found.etag))
             },
         )
         .await?;
@@ -158,6 +160,7 @@ pub(super) async fn status(
     let Submitted {
         request: found,
         etag,
+        ..
     } = ca
         .run(evidence, Operation::ShowRequest, move |authority, _| {
             authority.request(id)
@@ -199,9 +202,8 @@ pub(super) async fn decide(
             move |authority, caller| {
                 let id = parse_id(&id).map_err(Error::Precondition)?;
                 let decision: Decision = body.json().map_err(Error::Precondition)?;
-                let Submitted { request, etag } =
-                    authority.decide(caller, id, &if_match, decision)?;
-                Ok((describe(authority, &request, true), etag))
+                let decided = authority.decide(caller, id, &if_match, decision)?;
+                Ok((describe(authority, &decided, true), decided.etag))
             },
         )
         .await?;
@@ -276,7 +278,7 @@ fn parse_id(text: &str) -> Result<Uuid, Problem> {
 fn submission(profile: String, body: &Body) -> Result<Submission, Problem> {
     let bare = |csr: Vec<u8>| Submission {
         profile: profile.clone(),
-        csr,
+        asked: Asked::Pkcs10(csr),
         requestor: None,
         authority: None,
         idempotency: None,
@@ -312,34 +314,7 @@ fn from_json(profile: String, body: SubmitRequest) -> Result<Submission, Problem
     if !unknown.is_empty() {
         return Err(Problem::unprocessable(unknown));
     }
-    if inputs
-        .get("cert_request_type")
-        .is_some_and(|kind| kind != "pkcs10")
-    {
-        let message = "the kind of request is pkcs10";
-        return Err(Problem::field(
-            "inputs.cert_request_type",
-            "choice",
-            message,
-        ));
-    }
-    let csr = match (body.csr, inputs.remove("cert_request")) {
-        (Some(csr), None) | (None, Some(csr)) => csr,
-        (None, None) => {
-            return Err(Problem::field(
-                "csr",
-                "required",
-                "a certificate request is needed",
-            ));
-        }
-        (Some(_), Some(_)) => {
-            return Err(Problem::field(
-                "csr",
-                "one-of",
-                "send `csr` or `inputs.cert_request`, not both",
-            ));
-        }
-    };
+    let asked = asked(body.csr, body.crmf, &mut inputs)?;
     let given = body.requestor.unwrap_or_default();
     let requestor = Requestor {
         name: given.name.or_else(|| inputs.remove("requestor_name")),
@@ -348,10 +323,47 @@ fn from_json(profile: String, body: SubmitRequest) -> Result<Submission, Problem
     };
     Ok(Submission {
         profile,
-        csr: csr.into_bytes(),
+        asked,
         requestor: (requestor != Requestor::default()).then_some(requestor),
         authority: body.authority,
         idempotency: None,
+    })
+}
+
+/// The request itself: one field, by whichever of its names.
+fn asked(
+    csr: Option<String>,
+    crmf: Option<String>,
+    inputs: &mut BTreeMap<String, String>,
+) -> Result<Asked, Problem> {
+    let wrong_kind = |message| Problem::field("inputs.cert_request_type", "choice", message);
+    let kind = inputs.remove("cert_request_type");
+    let kind = kind.map(|name| {
+        CsrKind::by_name(&name).ok_or_else(|| wrong_kind("the kind of request is pkcs10 or crmf"))
+    });
+    let kind = kind.transpose()?;
+    let pkcs10 = csr.map(|csr| (CsrKind::Pkcs10, csr));
+    let crmf = crmf.map(|crmf| (CsrKind::Crmf, crmf));
+    let input = inputs.remove("cert_request");
+    let input = input.map(|text| (kind.unwrap_or(CsrKind::Pkcs10), text));
+    let mut given = [pkcs10, crmf, input].into_iter().flatten();
+    let (found, text) = match (given.next(), given.next()) {
+        (Some(given), None) => given,
+        (None, _) => {
+            let message = "a certificate request is needed";
+            return Err(Problem::field("csr", "required", message));
+        }
+        (Some(_), Some(_)) => {
+            let message = "send one of `csr`, `crmf` and `inputs.cert_request`";
+            return Err(Problem::field("csr", "one-of", message));
+        }
+    };
+    if kind.is_some_and(|kind| kind != found) {
+        return Err(wrong_kind("the request is of another kind"));
+    }
+    Ok(match found {
+        CsrKind::Pkcs10 => Asked::Pkcs10(text.into_bytes()),
+        CsrKind::Crmf => Asked::Crmf(text.into_bytes()),
     })
 }
 
@@ -377,10 +389,12 @@ fn summary(request: &request::Request, sees_all: bool) -> Request {
         violations: request.violations.clone(),
         certificate: certificate(request),
         status_link: format!("{}/status", request.link()),
+        requests: Vec::new(),
         profile_version: sees_all.then(|| request.profile_version.clone()),
         requestor: request.requestor.clone().filter(|_| sees_all),
         assigned_to: request.assigned_to.clone().filter(|_| sees_all),
-        csr: Csr::recorded(request.csr.clone())
+        csr: request
+            .asked()
             .ok()
             .filter(|_| sees_all)
             .map(|csr| describe_csr(&csr)),
@@ -390,12 +404,14 @@ fn summary(request: &request::Request, sees_all: bool) -> Request {
 }
 
 /// A request in full, as far as the caller may see it.
-pub(super) fn describe(
-    authority: &Authority,
-    request: &request::Request,
-    sees_all: bool,
-) -> Request {
+pub(super) fn describe(authority: &Authority, submitted: &Submitted, sees_all: bool) -> Request {
+    let request = &submitted.request;
     let mut body = summary(request, sees_all);
+    let link = |id: &Uuid| Link {
+        id: id.to_string(),
+        link: format!("/pki/request/{id}"),
+    };
+    body.requests = submitted.siblings.iter().map(link).collect();
     if sees_all {
         body.history = Some(request.history.clone());
         if request.state == State::Pending {
@@ -409,7 +425,11 @@ pub(super) fn describe(
 }
 
 fn describe_csr(csr: &Csr) -> CsrSummary {
+    let validity = csr.validity();
+    let controls = csr.controls().iter();
+    let text = |kind| (csr.kind() == kind).then(|| csr.text());
     CsrSummary {
+        kind: csr.kind().name().into(),
         subject: csr.subject().to_string(),
         key: describe_key(csr.public_key()),
         subject_alt_names: csr
@@ -418,7 +438,13 @@ fn describe_csr(csr: &Csr) -> CsrSummary {
             .map(AlternativeName::to_string)
             .collect(),
         extensions: extension::describe(csr.extensions()),
-        pem: csr.pem(),
+        not_before: validity.not_before,
+        not_after: validity.not_after,
+        controls: controls
+            .map(|control| (control.name.to_owned(), control.value.clone()))
+            .collect(),
+        pem: text(CsrKind::Pkcs10),
+        crmf: text(CsrKind::Crmf),
     }
 }
 

@@ -273,12 +273,12 @@ fn input(number: usize, class: &str) -> api::ca::ProfileInput {
             vec![
                 api::ca::ProfileAttribute {
                     default: Some("pkcs10".into()),
-                    choices: Some(vec!["pkcs10".into()]),
+                    choices: Some(vec!["pkcs10".into(), "crmf".into()]),
                     ..attribute("cert_request_type", "Kind of request", "choice", false)
                 },
                 attribute(
                     "cert_request",
-                    "PKCS#10 request, PEM or base64; also as `csr` beside `inputs`",
+                    "PKCS#10 in PEM or base64, or CRMF in base64; also as `csr` or `crmf` beside `inputs`",
                     "certificate_request",
                     true,
                 ),

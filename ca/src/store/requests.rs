@@ -3,7 +3,7 @@
 use common::clock::Timestamp;
 use common::db::Connection;
 use common::on;
-use common::x509::SerialNumber;
+use common::x509::{CsrKind, SerialNumber};
 use diesel::prelude::*;
 use uuid::Uuid;
 
@@ -29,6 +29,8 @@ struct Row {
     serial: Option<Vec<u8>>,
     violations: String,
     history: String,
+    kind: String,
+    submission: Option<String>,
 }
 
 /// What a list of requests is narrowed to.
@@ -75,6 +77,20 @@ pub fn find(connection: &mut Connection, id: Uuid) -> Result<Request, Error> {
         .first(c)
         .optional())?;
     row.ok_or(Error::NotFound("request"))?.try_into()
+}
+
+/// The requests that the same submission made, in their order, without this one.
+pub fn siblings(connection: &mut Connection, request: &Request) -> Result<Vec<Uuid>, Error> {
+    let Some(submission) = request.submission else {
+        return Ok(Vec::new());
+    };
+    let ids: Vec<String> = on!(connection, |c| requests::table
+        .filter(requests::submission.eq(submission.to_string()))
+        .filter(requests::id.ne(request.id.to_string()))
+        .order(requests::id)
+        .select(requests::id)
+        .load(c))?;
+    Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
 }
 
 /// A page, newest first, of at most `limit` requests after `after`.
@@ -144,6 +160,8 @@ impl TryFrom<&Request> for Row {
                 .map(|serial| serial.as_bytes().to_vec()),
             violations: serde_json::to_string(&request.violations).map_err(json)?,
             history: serde_json::to_string(&request.history).map_err(json)?,
+            kind: request.kind.name().into(),
+            submission: request.submission.map(|id| id.to_string()),
         })
     }
 }
@@ -170,6 +188,13 @@ impl TryFrom<Row> for Request {
             .transpose();
         Ok(Self {
             id: row.id.parse().map_err(|_| corrupt("id"))?,
+            kind: CsrKind::by_name(&row.kind).ok_or_else(|| corrupt("kind"))?,
+            submission: row
+                .submission
+                .as_deref()
+                .map(str::parse)
+                .transpose()
+                .map_err(|_| corrupt("submission"))?,
             version: row.version,
             state,
             requestor: requestor.map_err(|_| corrupt("requestor"))?,

@@ -30,6 +30,8 @@ diesel::table! {
         serial -> Nullable<Binary>,
         violations -> Text,
         history -> Text,
+        kind -> Text,
+        submission -> Nullable<Text>,
     }
 }
 

@@ -169,6 +169,9 @@ pub struct SubmitRequest {
     /// PKCS#10 request, PEM or base64 DER.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub csr: Option<String>,
+    /// CRMF `CertReqMessages`, base64 DER; each message becomes a request. Instead of `csr`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crmf: Option<String>,
     /// The profile's inputs by attribute name; `cert_request` may stand here instead of `csr`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<BTreeMap<String, String>>,
@@ -187,6 +190,8 @@ pub struct SubmitRequest {
 /// A CSR in short, for the reviewing agent.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct CsrSummary {
+    /// `pkcs10` or `crmf`.
+    pub kind: String,
     /// RFC 4514 text.
     pub subject: String,
     /// The public key.
@@ -195,8 +200,23 @@ pub struct CsrSummary {
     pub subject_alt_names: Vec<String>,
     /// The extensions asked for.
     pub extensions: Vec<Extension>,
-    /// The request itself.
-    pub pem: String,
+    /// The start of validity asked for; only CRMF can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub not_before: Option<Timestamp>,
+    /// The end of validity asked for; only CRMF can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub not_after: Option<Timestamp>,
+    /// What a CRMF request tells beside: `regToken`, `authenticator`, `utf8Pairs`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub controls: BTreeMap<String, String>,
+    /// The request itself, when it is PKCS#10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pem: Option<String>,
+    /// The request itself, base64 DER, when it is CRMF.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crmf: Option<String>,
 }
 
 /// The certificate as it would be issued now.
@@ -259,6 +279,9 @@ pub struct Request {
     pub certificate: Option<Link>,
     /// `/pki/request/{id}/status`.
     pub status_link: String,
+    /// The other requests that the same submission made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<Link>,
     /// Hash of the profile that the request was made under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile_version: Option<String>,

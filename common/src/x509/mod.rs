@@ -1,6 +1,7 @@
 //! X.509 as we need it on top of `x509-cert`: bytes kept as received, types that were checked once.
 
 pub mod certificate;
+pub mod crmf;
 pub mod csr;
 pub mod extension;
 pub mod name;
@@ -10,7 +11,7 @@ pub mod status;
 pub mod tlv;
 
 pub use certificate::Certificate;
-pub use csr::{Csr, CsrError};
+pub use csr::{Csr, CsrError, CsrKind};
 pub use san::AlternativeName;
 pub use serial::SerialNumber;
 pub use status::{RevocationReason, Status};
@@ -53,6 +54,12 @@ pub fn from_hex(text: &str) -> Option<Vec<u8>> {
     hex::decode(text).ok()
 }
 
+/// Base64 on one line.
+pub fn base64(bytes: &[u8]) -> String {
+    use ::base64::Engine;
+    ::base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
 /// PEM text of `der` under `label`.
 pub fn pem(label: &'static str, der: &[u8]) -> String {
     der::pem::encode_string(label, der::pem::LineEnding::LF, der)
@@ -61,7 +68,7 @@ pub fn pem(label: &'static str, der: &[u8]) -> String {
 
 /// DER from PEM with one of `labels`, from base64 DER or from DER itself; `None` when it is neither.
 pub fn der_from(input: &[u8], labels: &[&str]) -> Option<Vec<u8>> {
-    use base64::Engine;
+    use ::base64::Engine;
     if input.first() == Some(&0x30) && std::str::from_utf8(input).is_err() {
         return Some(input.to_vec());
     }
@@ -74,7 +81,7 @@ pub fn der_from(input: &[u8], labels: &[&str]) -> Option<Vec<u8>> {
     }
     let compact: String = text.split_ascii_whitespace().collect();
     if !compact.is_empty()
-        && let Ok(der) = base64::engine::general_purpose::STANDARD.decode(&compact)
+        && let Ok(der) = ::base64::engine::general_purpose::STANDARD.decode(&compact)
     {
         return Some(der);
     }

@@ -1,0 +1,3 @@
+ALTER TABLE requests ADD COLUMN kind TEXT NOT NULL DEFAULT 'pkcs10';
+ALTER TABLE requests ADD COLUMN submission TEXT;
+CREATE INDEX requests_submission ON requests (submission) WHERE submission IS NOT NULL;

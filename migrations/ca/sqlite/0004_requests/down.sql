@@ -1,0 +1,3 @@
+DROP INDEX requests_submission;
+ALTER TABLE requests DROP COLUMN submission;
+ALTER TABLE requests DROP COLUMN kind;
