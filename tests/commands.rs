@@ -359,7 +359,8 @@ fn a_refusal_is_one_line_and_an_exit_code() {
         (NOBODY, "cert show 7f", "404"),
         (NOBODY, "cert list", "401"),
         (AGENT, "cert list --san host.example", "san"),
-        (Some("auditor"), "cert revoke 7f", "403"),
+        (NOBODY, "cert revoke 7f", "401"),
+        (Some("auditor"), "cert revoke 7f", "404"),
         (
             NOBODY,
             &format!("request submit nope --csr {}", path(&csr)),

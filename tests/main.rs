@@ -12,6 +12,7 @@ mod keys;
 mod layers;
 mod ocsp;
 mod openapi;
+mod owners;
 mod refusals;
 mod renewal;
 mod restart;

@@ -100,17 +100,19 @@ fn a_revocation_shows_everywhere_within_a_second() {
 fn every_reason_is_told_by_status_ocsp_and_crl() {
     let world = World::up();
     let csr = csr(&world);
+    // All before the first, since a compromised key gets no certificate.
+    let serials = REASONS.map(|_| world.issue(&csr.der));
+    let silent = world.issue(&csr.der);
     let revoked: Vec<_> = REASONS
         .iter()
-        .map(|(reason, words, number)| {
-            let serial = world.issue(&csr.der);
+        .zip(serials)
+        .map(|((reason, words, number), serial)| {
             let change = json!({"status": "revoked", "reason": reason});
             let answer = world.change_status(&serial, &change.to_string());
             assert_eq!(answer.with_status(200).json()["reason"], *reason);
             (serial, *words, *number)
         })
         .collect();
-    let silent = world.issue(&csr.der);
     let answer = world.change_status(&silent, r#"{"status":"revoked"}"#);
     assert_eq!(answer.with_status(200).json()["reason"], "unspecified");
 

@@ -126,7 +126,7 @@ pub fn open(
 }
 
 /// The issuer that a root has before it has a certificate: its own name and key, for ever.
-fn seed(key: &PrivateKey, csr: &Csr, now: Timestamp) -> Result<Certificate, String> {
+pub(crate) fn seed(key: &PrivateKey, csr: &Csr, now: Timestamp) -> Result<Certificate, String> {
     let wrong = |e: der::Error| e.to_string();
     let tbs = TbsCertificate {
         version: Version::V3,

@@ -16,6 +16,7 @@ pub mod jobs;
 pub mod journal;
 pub mod lint;
 pub mod profile;
+pub mod proof;
 pub mod request;
 pub mod service;
 pub mod store;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use client::Endpoint;
 use common::http::{Problem, Work, site};
 use common::identity::{Caller, Evidence, Rule};
+use common::x509::SerialNumber;
 use tokio::sync::watch;
 
 use crate::http::access::Operation;
@@ -61,9 +62,20 @@ impl Ca {
         operation: Operation,
         verb: impl FnOnce(&Authority, &Caller) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Problem> {
+        self.run_about(evidence, operation, None, verb).await
+    }
+
+    /// The same for a verb about a certificate, whose owner may call with it while it is on hold.
+    pub async fn run_about<T: Send + 'static>(
+        &self,
+        evidence: Evidence,
+        operation: Operation,
+        certificate: Option<SerialNumber>,
+        verb: impl FnOnce(&Authority, &Caller) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Problem> {
         let authority = Arc::clone(&self.authority);
         let done = self.work.run(move || {
-            let caller = authority.admit(evidence, operation.rule())?;
+            let caller = authority.admit_about(evidence, operation.rule(), certificate.as_ref())?;
             verb(&authority, &caller)
         });
         done.await?.map_err(Problem::from)

@@ -1,7 +1,7 @@
 //! `chancery cert`.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
@@ -9,7 +9,8 @@ use client::CertificateFilter;
 use common::api::Page;
 use common::api::ca::{CertificateSummary, StatusChange};
 use common::clock::Timestamp;
-use common::x509::{RevocationReason, SerialNumber, der_from};
+use common::crypto::{PrivateKey, Secret};
+use common::x509::{RevocationReason, SerialNumber, csr, der_from, name, pem};
 
 use crate::error::Error;
 use crate::output::{self, Table};
@@ -31,7 +32,8 @@ Example:
     /// Revoke a certificate for good
     #[command(after_help = "\
 Example:
-  chancery cert revoke 3fa1… --reason key_compromise --invalidity-date 2026-11-20T00:00:00Z")]
+  chancery cert revoke 3fa1… --reason key_compromise --invalidity-date 2026-11-20T00:00:00Z
+  chancery cert revoke 3fa1… --reason superseded --key host.key")]
     Revoke(Revoke),
     /// Suspend a certificate until it is released or revoked
     #[command(after_help = "Example:\n  chancery cert hold 3fa1… --note 'card mislaid'")]
@@ -94,6 +96,10 @@ pub(crate) struct Revoke {
     /// When the key is thought to have become unsafe, RFC 3339
     #[arg(long, value_name = "TIME")]
     invalidity_date: Option<Timestamp>,
+
+    /// The certificate's private key, PKCS#8 in PEM: its owner needs no other credential
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
 }
 
 /// A certificate whose status changes.
@@ -114,14 +120,7 @@ impl Command {
         match self {
             Self::Show(show) => show.run(service),
             Self::List(list) => list.run(service),
-            Self::Revoke(revoke) => {
-                let status = StatusChange::Revoked {
-                    reason: revoke.reason.clone(),
-                    invalidity_date: revoke.invalidity_date,
-                    note: revoke.change.note.clone(),
-                };
-                revoke.change.make(service, &status)
-            }
+            Self::Revoke(revoke) => revoke.run(service),
             Self::Hold(change) => {
                 let note = change.note.clone();
                 change.make(service, &StatusChange::OnHold { note })
@@ -166,6 +165,37 @@ impl List {
             endpoint.certificates(&CertificateFilter { terms }, limit)
         })?;
         output::show(service.json, &page, table)
+    }
+}
+
+impl Revoke {
+    fn run(&self, service: &Service) -> Result<(), Error> {
+        let status = StatusChange::Revoked {
+            reason: self.reason.clone(),
+            invalidity_date: self.invalidity_date,
+            note: self.change.note.clone(),
+            proof: self.key.as_deref().map(|key| self.proof(key)).transpose()?,
+        };
+        self.change.make(service, &status)
+    }
+
+    /// A request that nobody enrolls: its subject says what it is for.
+    fn proof(&self, path: &Path) -> Result<String, Error> {
+        let unusable = |what: String| Error::Content {
+            path: path.display().to_string(),
+            what,
+        };
+        let pkcs8 = der_from(&files::read(path)?, &["PRIVATE KEY"]);
+        let pkcs8 = pkcs8.ok_or_else(|| unusable("there is no unencrypted PRIVATE KEY".into()))?;
+        let key =
+            PrivateKey::from_pkcs8(&Secret::new(pkcs8)).map_err(|why| unusable(why.to_string()))?;
+        let reason = self.reason.as_deref().unwrap_or("unspecified");
+        let reason: RevocationReason = reason.parse().map_err(unusable)?;
+        // By its number, since not every reason fits into a common name.
+        let subject = format!("CN=revoke:{}:{}", self.change.serial, reason.code());
+        let subject = name::parse(&subject).map_err(unusable)?;
+        let der = csr::create(&key, &subject, &[]).map_err(|why| unusable(why.to_string()))?;
+        Ok(pem("CERTIFICATE REQUEST", &der))
     }
 }
 

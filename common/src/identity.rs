@@ -182,7 +182,7 @@ impl Caller {
             .is_none_or(|e| e.certificate.is_some())
     }
 
-    /// The client certificate that the caller presented.
+    /// The client certificate whose key the caller proved to hold.
     pub fn certificate(&self) -> Option<&Certificate> {
         let peer = self.evidence.as_ref()?.certificate.as_ref()?;
         Some(&peer.certificate)

@@ -144,9 +144,9 @@ fn a_certificate_lives_from_request_to_crl(store: &Store) {
         invalidity_date: None,
         note: None,
     };
-    let revoked = authority.change_status(&agent, &serial, &IfMatch::Any, wanted.clone());
+    let revoked = authority.change_status(&agent, &serial, &IfMatch::Any, &wanted);
     let (status, _) = revoked.expect("it is revoked");
-    let again = authority.change_status(&agent, &serial, &IfMatch::Any, wanted);
+    let again = authority.change_status(&agent, &serial, &IfMatch::Any, &wanted);
     assert!(matches!(
         again,
         Err(Error::WrongStatus {
@@ -549,7 +549,7 @@ fn revoked(authority: &Authority, agent: &Caller) -> SerialNumber {
         invalidity_date: None,
         note: None,
     };
-    let done = authority.change_status(agent, &serial, &IfMatch::Any, wanted);
+    let done = authority.change_status(agent, &serial, &IfMatch::Any, &wanted);
     assert!(done.is_ok());
     serial
 }

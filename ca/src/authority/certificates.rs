@@ -6,13 +6,13 @@ use common::clock::Timestamp;
 use common::db::audit;
 use common::http::conditional::IfMatch;
 use common::identity::{Caller, Denied, Group};
-use common::x509::{RevocationReason, SerialNumber, Status, extension};
+use common::x509::{Certificate, RevocationReason, SerialNumber, Status, extension};
 use x509_cert::ext::pkix::BasicConstraints;
 
 use super::Authority;
-use crate::Error;
 use crate::store::certificates::{self, Filter, Issued, Listed};
 use crate::store::{journal, statuses};
+use crate::{Error, proof};
 
 /// A change of status, read.
 #[derive(Clone, Debug)]
@@ -47,6 +47,7 @@ impl TryFrom<StatusChange> for StatusRequest {
                 reason,
                 invalidity_date,
                 note,
+                proof: _,
             } => Self::Revoke {
                 reason: match reason {
                     None => RevocationReason::Unspecified,
@@ -88,15 +89,82 @@ impl Authority {
     }
 
     /// Revokes, holds or releases a certificate. Agents may; for CA certificates only administrators.
+    /// Whoever calls with the certificate itself may revoke it.
     pub fn change_status(
         &self,
         caller: &Caller,
         serial: &SerialNumber,
         if_match: &IfMatch,
-        wanted: StatusRequest,
+        wanted: &StatusRequest,
+    ) -> Result<(Status, Timestamp), Error> {
+        let (issued, standing) = self.standing(caller, serial)?;
+        if standing == Standing::Owner {
+            let StatusRequest::Revoke { reason, .. } = wanted else {
+                return Err(forbidden(caller, Group::CertificateManagerAgents));
+            };
+            proof::check_reason(*reason)?;
+        }
+        self.change(caller, &issued, standing, if_match, wanted)
+    }
+
+    /// Revokes a certificate whose key signed `proof`, whoever calls.
+    pub fn revoke_by_proof(
+        &self,
+        caller: &Caller,
+        serial: &SerialNumber,
+        if_match: &IfMatch,
+        wanted: &StatusRequest,
+        proof: &str,
     ) -> Result<(Status, Timestamp), Error> {
         let issued = self.certificate(serial)?;
-        may_change(caller, &issued)?;
+        if issued.is_ca() {
+            return Err(forbidden(caller, Group::Administrators));
+        }
+        let StatusRequest::Revoke { reason, .. } = wanted else {
+            let message = "only a revocation has a proof";
+            return Err(Error::field("proof", "unknown-field", message));
+        };
+        proof::check_reason(*reason)?;
+        proof::check(proof, &issued.certificate, *reason)?;
+        self.change(caller, &issued, Standing::Owner, if_match, wanted)
+    }
+
+    /// As whom a caller stands before a certificate: an official, or who calls with it.
+    fn standing(
+        &self,
+        caller: &Caller,
+        serial: &SerialNumber,
+    ) -> Result<(Issued, Standing), Error> {
+        // Who is nobody learns nothing, not even whether there is such a certificate.
+        if !caller.is_authenticated() {
+            let why = "this needs an agent's client certificate, the certificate itself or a proof \
+                       of its key";
+            return Err(Denied::Unauthenticated(why.into()).into());
+        }
+        let issued = self.certificate(serial)?;
+        let group = match issued.is_ca() {
+            true => Group::Administrators,
+            false => Group::CertificateManagerAgents,
+        };
+        let is_own = caller.certificate().map(Certificate::der) == Some(issued.certificate.der());
+        let is_held = matches!(issued.status, Status::OnHold { .. });
+        match caller.is_in(group) {
+            // A held certificate lends no office, but its owner may still revoke it.
+            true if !(is_own && is_held) => Ok((issued, Standing::Official)),
+            _ if is_own && !issued.is_ca() => Ok((issued, Standing::Owner)),
+            _ => Err(forbidden(caller, group)),
+        }
+    }
+
+    fn change(
+        &self,
+        caller: &Caller,
+        issued: &Issued,
+        standing: Standing,
+        if_match: &IfMatch,
+        wanted: &StatusRequest,
+    ) -> Result<(Status, Timestamp), Error> {
+        let serial = &issued.certificate.serial();
         if_match
             .check(&issued.etag())
             .map_err(Error::Precondition)?;
@@ -105,7 +173,7 @@ impl Authority {
             .clock
             .now()
             .max(Timestamp::from_micros(issued.changed.micros() + 1));
-        let (status, note) = next(serial, &issued.status, &wanted, now)?;
+        let (status, note) = next(serial, &issued.status, wanted, now)?;
         let known = statuses::Known {
             serial: serial.clone(),
             authority: issued.authority.clone(),
@@ -121,6 +189,9 @@ impl Authority {
         )
         .with("from", issued.status.name())
         .with("to", status.name());
+        if standing == Standing::Owner {
+            event = event.with("by", "owner");
+        }
         if let Status::Revoked { reason, .. } = status {
             event = event.with("reason", reason.to_string());
         }
@@ -154,26 +225,30 @@ impl Authority {
     }
 }
 
-fn may_change(caller: &Caller, issued: &Issued) -> Result<(), Error> {
-    let extensions = issued
-        .certificate
-        .parsed()
-        .tbs_certificate
-        .extensions
-        .as_deref();
-    let constraints = extension::find::<BasicConstraints>(extensions.unwrap_or_default());
-    let group = match constraints.is_some_and(|constraints| constraints.ca) {
-        true => Group::Administrators,
-        false => Group::CertificateManagerAgents,
-    };
-    match caller.is_in(group) {
-        true => Ok(()),
-        false => Err(Denied::Forbidden {
-            actor: caller.actor().to_owned(),
-            groups: group.name().into(),
-        }
-        .into()),
+/// As whom somebody changes a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// An agent; for CA certificates an administrator.
+    Official,
+    /// Who holds the certificate's key.
+    Owner,
+}
+
+impl Issued {
+    /// Whether this is the certificate of a CA.
+    pub fn is_ca(&self) -> bool {
+        let parsed = &self.certificate.parsed().tbs_certificate;
+        let extensions = parsed.extensions.as_deref().unwrap_or_default();
+        let constraints = extension::find::<BasicConstraints>(extensions);
+        constraints.is_some_and(|constraints| constraints.ca)
     }
+}
+
+fn forbidden(caller: &Caller, group: Group) -> Error {
+    Error::from(Denied::Forbidden {
+        actor: caller.actor().to_owned(),
+        groups: group.name().into(),
+    })
 }
 
 fn next<'a>(

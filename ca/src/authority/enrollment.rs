@@ -102,7 +102,7 @@ impl Authority {
         });
         let (mut accepted, mut refused) = (Vec::new(), Vec::new());
         for (request, linted) in parts {
-            match linted {
+            match self.refuse_compromised(linted)? {
                 Ok(linted) => accepted.push((request, linted)),
                 Err(violations) => refused.push(Request {
                     state: State::Rejected,
@@ -259,8 +259,8 @@ impl Authority {
         let csr = csr.map_err(|why| Error::Csr(request.kind, why))?;
         let issuer = self.issuing(Some(&request.authority))?;
         let draft = profile.draft(&csr, &issuer, changes, now);
-        draft
-            .and_then(|draft| draft.lint(&issuer, &self.rules, now))
+        let linted = draft.and_then(|draft| draft.lint(&issuer, &self.rules, now));
+        self.refuse_compromised(linted)?
             .map_err(Error::NotAcceptable)
     }
 

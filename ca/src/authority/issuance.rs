@@ -1,5 +1,6 @@
 //! From a linted draft to a certificate on record: intent, signature, record.
 
+use common::api::Violation;
 use common::audit::Event;
 use common::clock::Timestamp;
 use common::db::audit;
@@ -78,6 +79,27 @@ impl Authority {
         self.news.tell();
         let finish = |(intent, row)| self.finish(caller, intent, row);
         intents.into_iter().zip(rows).map(finish).collect()
+    }
+
+    /// Refuses a key that is known to be in wrong hands: a certificate of it was revoked for that.
+    pub(super) fn refuse_compromised(
+        &self,
+        linted: Result<Linted, Vec<Violation>>,
+    ) -> Result<Result<Linted, Vec<Violation>>, Error> {
+        let Ok(linted) = linted else {
+            return Ok(linted);
+        };
+        let compromised = self
+            .database
+            .read(|c| certificates::is_compromised(c, linted.spki_sha256()))?;
+        Ok(match compromised {
+            false => Ok(linted),
+            true => {
+                let message =
+                    "a certificate of this key was revoked because the key is compromised";
+                Err(vec![Violation::field("csr", "compromised-key", message)])
+            }
+        })
     }
 
     /// Signs an intent and puts the certificate on record.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use common::clock::Clock;
 use common::db::{Connection, Database};
 use common::identity::{Caller, Evidence, Rule, authorize};
-use common::x509::{Certificate, Status};
+use common::x509::{Certificate, SerialNumber, Status};
 
 use crate::Error;
 use crate::config::{Config, CrlConfig};
@@ -76,8 +76,22 @@ impl Authority {
 
     /// Finds out who calls and whether `rule` lets them in.
     pub fn admit(&self, evidence: Evidence, rule: Rule) -> Result<Caller, Error> {
-        self.database
-            .read(|connection| authorize(connection, evidence.clone(), rule, is_revoked))
+        self.admit_about(evidence, rule, None)
+    }
+
+    /// The same for a call about a certificate: its owner may come with it even while it is on hold.
+    /// The verb has to see to it that a held certificate lends nothing else.
+    pub fn admit_about(
+        &self,
+        evidence: Evidence,
+        rule: Rule,
+        about: Option<&SerialNumber>,
+    ) -> Result<Caller, Error> {
+        self.database.read(|connection| {
+            authorize(connection, evidence.clone(), rule, |c, certificate| {
+                is_refused(c, certificate, about)
+            })
+        })
     }
 
     /// All profiles.
@@ -124,11 +138,20 @@ impl Authority {
     }
 }
 
-/// Whether a client certificate of ours was revoked or put on hold. One that we do not know is not
-/// ours to vouch for.
-fn is_revoked(connection: &mut Connection, certificate: &Certificate) -> Result<bool, Error> {
-    match statuses::find(connection, &certificate.serial()) {
-        Ok(known) => Ok(known.status != Status::Valid),
+/// Whether a client certificate of ours was revoked, or put on hold and is not the one that the call
+/// is about. One that we do not know is not ours to vouch for.
+fn is_refused(
+    connection: &mut Connection,
+    certificate: &Certificate,
+    about: Option<&SerialNumber>,
+) -> Result<bool, Error> {
+    let serial = certificate.serial();
+    match statuses::find(connection, &serial) {
+        Ok(known) => Ok(match known.status {
+            Status::Valid => false,
+            Status::OnHold { .. } => about != Some(&serial),
+            Status::Revoked { .. } => true,
+        }),
         Err(Error::NotFound(_)) => Ok(true),
         Err(error) => Err(error),
     }

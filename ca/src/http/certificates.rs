@@ -150,7 +150,7 @@ pub(super) async fn status(
     Ok(conditional::json(&request, &tag, &body))
 }
 
-/// Revokes, holds or releases a certificate.
+/// Revokes, holds or releases a certificate. Who holds its key may revoke it.
 #[utoipa::path(put, path = "/pki/certificate/{serial}/status", tag = "certificates", request_body = StatusChange,
     responses(
         (status = 200, body = CertificateStatus),
@@ -169,15 +169,26 @@ pub(super) async fn change_status(
     body: Body,
 ) -> Result<HttpResponse, Problem> {
     let if_match = IfMatch::of(&request);
+    let about = parse_serial(&serial).ok();
     let (body, tag) = ca
-        .run(
+        .run_about(
             evidence,
             Operation::ChangeStatus,
+            about,
             move |authority, caller| {
-                let serial = parse_serial(&serial).map_err(Error::Precondition)?;
-                let change: StatusChange = body.json().map_err(Error::Precondition)?;
+                let mut change: StatusChange = body.json().map_err(Error::Precondition)?;
+                let proof = match &mut change {
+                    StatusChange::Revoked { proof, .. } => proof.take(),
+                    StatusChange::OnHold { .. } | StatusChange::Valid { .. } => None,
+                };
                 let wanted = StatusRequest::try_from(change)?;
-                let (status, at) = authority.change_status(caller, &serial, &if_match, wanted)?;
+                let serial = parse_serial(&serial).map_err(Error::Precondition)?;
+                let (status, at) = match proof {
+                    Some(proof) => {
+                        authority.revoke_by_proof(caller, &serial, &if_match, &wanted, &proof)
+                    }
+                    None => authority.change_status(caller, &serial, &if_match, &wanted),
+                }?;
                 let visible = Visible {
                     ocsp: authority.clock().now().plus_seconds(2).whole_seconds(),
                     crl: authority.visible_in_crl(&authority.certificate(&serial)?.authority),

@@ -3,7 +3,7 @@
 use common::clock::Timestamp;
 use common::db::Connection;
 use common::on;
-use common::x509::{Certificate, SerialNumber, Status};
+use common::x509::{Certificate, RevocationReason, SerialNumber, Status};
 use diesel::prelude::*;
 use uuid::Uuid;
 
@@ -202,6 +202,25 @@ pub fn find(connection: &mut Connection, serial: &SerialNumber) -> Result<Issued
             approved_by,
         },
     })
+}
+
+/// Whether a certificate of this key was revoked because the key is in wrong hands.
+pub fn is_compromised(connection: &mut Connection, spki_sha256: &[u8]) -> Result<bool, Error> {
+    let reasons = [
+        RevocationReason::KeyCompromise,
+        RevocationReason::CaCompromise,
+        RevocationReason::AaCompromise,
+    ];
+    let reasons = reasons.map(|reason| i16::from(reason.code()));
+    let found: Option<Vec<u8>> = on!(connection, |c| certificates::table
+        .inner_join(statuses::table.on(statuses::serial.eq(certificates::serial)))
+        .filter(certificates::spki_sha256.eq(spki_sha256))
+        .filter(statuses::status.eq(Status::REVOKED))
+        .filter(statuses::reason.eq_any(reasons))
+        .select(certificates::serial)
+        .first(c)
+        .optional())?;
+    Ok(found.is_some())
 }
 
 /// What a list of certificates is narrowed to.

@@ -549,6 +549,10 @@ pub enum StatusChange {
         /// Why, in words.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
+        /// A PKCS#10 request (PEM or base64) with the subject `CN=revoke:{serial}:{reason}`, signed by
+        /// the certificate's key: who holds the key may revoke.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<String>,
     },
     /// Until released or revoked.
     OnHold {
@@ -575,6 +579,8 @@ struct StatusChangeFields {
     invalidity_date: Option<Timestamp>,
     #[serde(default)]
     note: Option<String>,
+    #[serde(default)]
+    proof: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -607,13 +613,16 @@ impl TryFrom<StatusChangeFields> for StatusChange {
             reason,
             invalidity_date,
             note,
+            proof,
         } = fields;
         match status {
             StatusChangeName::Revoked => Ok(Self::Revoked {
                 reason,
                 invalidity_date,
                 note,
+                proof,
             }),
+            _ if proof.is_some() => Err("unknown field `proof`: only a revocation has a proof"),
             _ if reason.is_some() => Err("unknown field `reason`: only a revocation has a reason"),
             _ if invalidity_date.is_some() => {
                 Err("unknown field `invalidity_date`: only a revocation has an invalidity date")
