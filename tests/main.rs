@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod arrangements;
+mod authorities;
 mod commands;
 mod conventions;
 mod crmf;

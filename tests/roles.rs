@@ -36,9 +36,14 @@ PUT    /pki/certificate/{}/status       CA                 401 403 403 403 409 4
 GET    /pki/crl                         -                  200 200 200 200 200 200
 POST   /pki/crl                         -                  401 403 200 403 403 403
 GET    /pki/authorities                 -                  200 200 200 200 200 200
+POST   /pki/authorities                 -                  401 403 403 403 422 403
 GET    /pki/authority/{}                host               200 200 200 200 200 200
 GET    /pki/authority/{}/certificate    host               200 200 200 200 200 200
 GET    /pki/authority/{}/chain          host               200 200 200 200 200 200
+PUT    /pki/authority/{}/certificate    host               401 403 403 403 409 403
+PUT    /pki/authority/{}/status         host               401 403 403 403 409 403
+POST   /pki/authority/{}/renewal        nobody             401 403 403 403 404 403
+DELETE /pki/authority/{}                host               401 403 403 403 409 403
 GET    /pki/jobs                        -                  401 403 403 403 200 403
 GET    /pki/job/{}                      crl-host           401 403 403 403 200 403
 GET    /pki/status-journal              -                  401 403 403 403 403 200
@@ -94,6 +99,9 @@ impl Objects {
             ("POST", "/pki/request/{}") => call.body("application/pkcs10", &self.csr),
             ("POST", "/ocsp") => call.body("application/ocsp-request", b"M"),
             ("PUT", "/pki/request/{}/status") => call.json(r#"{"status":"approved"}"#),
+            ("POST", "/pki/authorities") => call.json(r#"{"subject":""}"#),
+            ("PUT", "/pki/authority/{}/certificate") => call.json(r#"{"certificates":[]}"#),
+            ("PUT", "/pki/authority/{}/status") => call.json(r#"{"status":"disabled"}"#),
             ("PUT", "/pki/certificate/{}/status") => call.json(r#"{"status":"valid"}"#),
             _ => call,
         }

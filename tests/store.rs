@@ -19,13 +19,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use ca::Authority;
+use ca::authority::Issuers;
 use ca::config::Config;
 use ca::create::{HOST, SIGNING};
 use ca::issue::Linted;
 use ca::issuer::{Issuer, Places};
 use ca::lint::Rules;
 use ca::profile::Profiles;
-use ca::store::authorities;
+use ca::store::authorities::{self, Record};
 use ca::store::certificates::{Origin, Unfinished, intend, record};
 use common::api::ca::Changes;
 use common::clock::{Clock, Timestamp};
@@ -159,10 +160,25 @@ fn issuer() -> Issuer {
     }
 }
 
+fn issuers() -> Issuers {
+    Issuers::new(issuer(), KeyEncryptionKey::generate(), places())
+}
+
+/// An authority in a database, to hang things on.
+fn add_authority(c: &mut Connection, id: &str) -> Result<(), ca::Error> {
+    let record = Record {
+        id: id.into(),
+        subject: format!("CN={id}"),
+        ..Record::of_host(HOUSE.certificate.clone(), START)
+    };
+    authorities::insert(c, &record)
+}
+
 /// A new CA in an empty database.
 fn authority(store: &Store, clock: &Clock) -> Authority {
     write(&store.ca(), |c| {
-        authorities::insert(c, HOST, &HOUSE.certificate, START)?;
+        let host = Record::of_host(HOUSE.certificate.clone(), START);
+        authorities::insert(c, &host)?;
         Ok(db::users::add_groups(c)?)
     });
     instance(store, clock)
@@ -171,7 +187,7 @@ fn authority(store: &Store, clock: &Clock) -> Authority {
 /// One more process over the database of [`authority`].
 fn instance(store: &Store, clock: &Clock) -> Authority {
     let profiles = Profiles::shipped().expect("the shipped profiles are sound");
-    Authority::new(store.ca(), issuer(), profiles, &config(), clock.clone())
+    Authority::new(store.ca(), issuers(), profiles, &config(), clock.clone())
         .expect("the database can be read")
 }
 

@@ -12,14 +12,17 @@ use common::x509::{self, Certificate, Csr, SerialNumber, csr, name};
 use const_oid::db::rfc5280::{ID_CE_CRL_DISTRIBUTION_POINTS, ID_PE_AUTHORITY_INFO_ACCESS};
 use der::Encode;
 use x509_cert::certificate::{TbsCertificate, Version};
+use x509_cert::name::Name;
 use x509_cert::time::Validity;
 
+use crate::authority::Issuers;
 use crate::config::Config;
 use crate::issue::{Draft, assemble};
 use crate::issuer::{Issuer, Places};
 use crate::lint::Rules;
 use crate::profile::Profiles;
-use crate::store::{self, authorities};
+use crate::store;
+use crate::store::authorities::{self, Record};
 use crate::{Authority, Error};
 
 /// The name of the first authority.
@@ -60,7 +63,7 @@ pub fn create(
     let now = clock.now();
     let issuer = Issuer {
         id: HOST.into(),
-        certificate: seed(&key, &csr, now)?,
+        certificate: seed(&key, csr.subject(), now)?,
         chain: Vec::new(),
         key: Arc::new(key),
         urls: places.of(HOST),
@@ -77,21 +80,22 @@ pub fn create(
         .lint(&issuer, &Rules::new(&config.lint), now)
         .map_err(refused)?;
     let serial = linted.serial().clone();
+    let issuers = Issuers::new(issuer, kek.clone(), places);
     let authority =
-        Authority::new(database, issuer, profiles, config, clock.clone()).map_err(text)?;
+        Authority::new(database, issuers, profiles, config, clock.clone()).map_err(text)?;
     authority
         .issue_own(linted, profile.version())
         .map_err(text)?;
     let own = authority.certificate(&serial).map_err(text)?.certificate;
-    let stored = own.clone();
+    let stored = own;
     authority
         .database()
         .write("create authority", move |c| {
-            authorities::insert(c, HOST, &stored, now)?;
+            authorities::insert(c, &Record::of_host(stored.clone(), now))?;
             Ok::<_, Error>(users::add_groups(c)?)
         })
         .map_err(text)?;
-    authority.replace_certificate(HOST, own);
+    authority.read_authorities().map_err(text)?;
     Ok(authority)
 }
 
@@ -122,22 +126,28 @@ pub fn open(
         key: Arc::new(key),
         urls: places.of(HOST),
     };
-    Authority::new(database, issuer, Profiles::shipped()?, config, clock).map_err(|e| e.to_string())
+    let issuers = Issuers::new(issuer, kek.clone(), places);
+    Authority::new(database, issuers, Profiles::shipped()?, config, clock)
+        .map_err(|e| e.to_string())
 }
 
 /// The issuer that a root has before it has a certificate: its own name and key, for ever.
-pub(crate) fn seed(key: &PrivateKey, csr: &Csr, now: Timestamp) -> Result<Certificate, String> {
+pub(crate) fn seed(
+    key: &PrivateKey,
+    subject: &Name,
+    now: Timestamp,
+) -> Result<Certificate, String> {
     let wrong = |e: der::Error| e.to_string();
     let tbs = TbsCertificate {
         version: Version::V3,
         serial_number: SerialNumber::random().to_x509(),
         signature: key.algorithm().identifier(),
-        issuer: csr.subject().clone(),
+        issuer: subject.clone(),
         validity: Validity {
             not_before: x509::time(now),
             not_after: x509::time(now.plus_days(365 * 100)),
         },
-        subject: csr.subject().clone(),
+        subject: subject.clone(),
         subject_public_key_info: key.public_key().info().clone(),
         issuer_unique_id: None,
         subject_unique_id: None,
@@ -154,7 +164,7 @@ pub(crate) fn seed(key: &PrivateKey, csr: &Csr, now: Timestamp) -> Result<Certif
 }
 
 /// A root says nothing about where to check it: its trust does not come from a list.
-fn root(mut draft: Draft) -> Draft {
+pub(crate) fn root(mut draft: Draft) -> Draft {
     let places = [ID_PE_AUTHORITY_INFO_ACCESS, ID_CE_CRL_DISTRIBUTION_POINTS];
     draft
         .extensions

@@ -57,6 +57,17 @@ pub enum Error {
         /// The status asked for.
         wanted: &'static str,
     },
+    /// The authority does not issue.
+    #[error("authority {id} is {found}")]
+    AuthorityStatus {
+        /// The authority.
+        id: String,
+        /// How it stands.
+        found: &'static str,
+    },
+    /// The authority does not allow this now.
+    #[error("{0}")]
+    AuthorityConflict(String),
     /// `If-Match` is missing or stale.
     #[error("a precondition failed")]
     Precondition(Problem),
@@ -128,6 +139,8 @@ impl From<Error> for Problem {
                 Self::conflict("profile-changed", error.to_string()).etag(etag)
             }
             Error::WrongStatus { .. } => Self::conflict("certificate-status", error.to_string()),
+            Error::AuthorityStatus { .. } => Self::conflict("authority-status", error.to_string()),
+            Error::AuthorityConflict(why) => Self::conflict("authority-conflict", why),
             Error::Precondition(problem) => problem,
             Error::Database(error) => (&error).into(),
             Error::Key(error) => Self::internal(&error),

@@ -13,6 +13,7 @@ use x509_cert::ext::pkix::{
     SubjectAltName, SubjectKeyIdentifier,
 };
 
+use crate::chain;
 use crate::config::LintConfig;
 use crate::issuer::Issuer;
 
@@ -54,6 +55,7 @@ impl Rules {
             names(tbs, extensions),
             duplicates(extensions),
             basic_constraints(extensions),
+            path_length(extensions, issuer, self_signed),
             key_usage(extensions, key),
             key_size(key, self.config.request_signatures),
             ocsp_signing(extensions),
@@ -161,6 +163,33 @@ fn basic_constraints(extensions: &[Extension]) -> Check {
         !is_ca || found.is_some_and(|e| e.critical),
         "ca-critical",
         "basic constraints of a CA are critical",
+    )
+}
+
+/// RFC 5280 §4.2.1.9: a CA below another has less room below it than that one has. Self-issued
+/// certificates do not count.
+fn path_length(extensions: &[Extension], issuer: &Issuer, self_issued: bool) -> Check {
+    let constraints = extension::find::<BasicConstraints>(extensions);
+    let Some(constraints) = constraints.filter(|constraints| constraints.ca && !self_issued) else {
+        return Ok(());
+    };
+    let Some(room) = chain::room_below(issuer.full_chain()) else {
+        return Ok(());
+    };
+    ensure(
+        room > 0,
+        "path-length",
+        "the path length of the issuing authority allows no CA below it",
+    )?;
+    ensure(
+        constraints
+            .path_len_constraint
+            .is_none_or(|length| i64::from(length) < room),
+        "path-length",
+        format!(
+            "the issuing authority leaves room for a path length of {}",
+            room - 1
+        ),
     )
 }
 

@@ -8,10 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use ca::Error;
-use ca::store::authorities::insert;
 use common::db::{Connection, Database};
 
-use super::{HOUSE, Store, at, execute, on_both_engines, read, texts, write};
+use super::{Store, execute, on_both_engines, read, texts, write};
 
 on_both_engines!(
     an_error_undoes_the_whole_transaction,
@@ -26,7 +25,7 @@ on_both_engines!(
 
 /// Adds a row that is easy to find.
 fn add(connection: &mut Connection, id: &str) -> Result<(), Error> {
-    insert(connection, id, &HOUSE.certificate, at(0))
+    super::add_authority(connection, id)
 }
 
 /// The rows that [`add`] added, in order.

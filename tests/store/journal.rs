@@ -157,8 +157,14 @@ fn a_follower_of_many_writers_sees_each_commit_once_in_order(store: &Store) {
 fn authority_twin(one: &Authority) -> Authority {
     let profiles = ca::profile::Profiles::shipped().expect("the shipped profiles are sound");
     let (database, clock) = (one.database().clone(), one.clock().clone());
-    Authority::new(database, super::issuer(), profiles, &super::config(), clock)
-        .expect("the database can be read")
+    Authority::new(
+        database,
+        super::issuers(),
+        profiles,
+        &super::config(),
+        clock,
+    )
+    .expect("the database can be read")
 }
 
 fn is_rolled_back(entry: u16) -> bool {

@@ -4,7 +4,7 @@ use common::api::Violation;
 use common::audit::Event;
 use common::clock::Timestamp;
 use common::db::audit;
-use common::identity::Caller;
+use common::identity::{Caller, Group};
 use common::x509::Certificate;
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use super::enrollment::{Asked, IdempotencyKey, Submission, origin, remember};
 use crate::Error;
 use crate::issue::{Intent, Linted, Signed};
 use crate::request::{NotPending, Request, State};
-use crate::store::{certificates, requests};
+use crate::store::{authorities, certificates, requests};
 
 /// A certificate that an installation makes for itself at first start.
 #[derive(Clone, Debug)]
@@ -57,6 +57,7 @@ impl Authority {
             .map(|(request, _, _)| request.clone())
             .collect();
         let by = by.to_owned();
+        let vouches = rows.iter().all(|request| vouches(caller, &request.profile));
         let intents = self.database.write("intend certificate", move |c| {
             let mut intents = Vec::with_capacity(approved.len());
             for (row, linted, event) in &approved {
@@ -64,6 +65,13 @@ impl Authority {
                     true => requests::insert(c, row)?,
                     false if !requests::update(c, row)? => return Ok(None),
                     false => {}
+                }
+                // The last look, in the same commit: whoever stops an authority stops it for good.
+                if !vouches && !authorities::is_enabled(c, linted.authority())? {
+                    return Err(Error::AuthorityStatus {
+                        id: linted.authority().to_owned(),
+                        found: "not enabled",
+                    });
                 }
                 intents.push(certificates::intend(c, linted, &origin(row, &by), now)?);
                 audit::append(c, event)?;
@@ -174,18 +182,33 @@ impl Authority {
         request: Option<Uuid>,
     ) -> Result<(), Error> {
         let Some(id) = request else {
-            return self.finish_without_request(caller, intent);
+            self.finish_without_request(caller, intent)?;
+            return self.read_authorities();
         };
         let request = self.database.read(|c| requests::find(c, id))?;
         self.finish(caller, intent, request).map(|_| ())
     }
 
-    fn finish_without_request(&self, caller: &Caller, intent: Intent) -> Result<(), Error> {
-        let issuer = self.issuer(intent.authority())?;
-        let signed = intent.sign(&issuer)?;
+    /// Signs a certificate of an authority of ours and puts it on record.
+    pub(super) fn finish_without_request(
+        &self,
+        caller: &Caller,
+        intent: Intent,
+    ) -> Result<(), Error> {
+        let signed = match self.issuer(intent.authority()) {
+            Ok(issuer) => intent.sign(&issuer)?,
+            // A root signs its own certificate before it has one.
+            Err(_) => {
+                let id = intent.authority();
+                let record = self.database.read(|c| authorities::find(c, id))?;
+                let issuer = self.issuers.seed(&record, self.clock.now())?;
+                intent.sign(&issuer)?
+            }
+        };
         let event = issued(caller, &signed, self.clock.now());
         self.database.write("record certificate", move |c| {
             if certificates::record(c, &signed)? {
+                authorities::certify(c, signed.certificate())?;
                 audit::append(c, &event)?;
             }
             Ok::<_, Error>(())
@@ -243,6 +266,13 @@ fn approval(
         .with("profile", approved.profile.clone())
         .with("serial", linted.serial().to_string())
         .with("tbs_sha256", tbs_sha256)
+}
+
+/// Whether this is for a responder of ours: an authority that does not issue goes on telling the
+/// statuses of what it issued before.
+pub(super) fn vouches(caller: &Caller, profile: &str) -> bool {
+    let is_service = caller.is_system() || caller.is_in(Group::SubsystemGroup);
+    is_service && profile == "caOCSPCert"
 }
 
 fn issued(caller: &Caller, signed: &Signed, now: common::clock::Timestamp) -> Event {

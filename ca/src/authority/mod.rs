@@ -1,5 +1,6 @@
 //! The verbs of the CA. Synchronous; called on blocking threads only.
 
+mod authorities;
 mod certificates;
 mod crls;
 mod enrollment;
@@ -7,8 +8,6 @@ mod issuance;
 mod issuers;
 mod jobs;
 mod journal;
-
-use std::sync::Arc;
 
 use common::clock::Clock;
 use common::db::{Connection, Database};
@@ -18,19 +17,16 @@ use common::x509::{Certificate, SerialNumber, Status};
 use crate::Error;
 use crate::config::{Config, CrlConfig};
 use crate::create::HOST;
-use crate::issuer::Issuer;
 use crate::journal::News;
 use crate::lint::Rules;
 use crate::profile::Profiles;
 use crate::store::statuses;
-use crls::Publication;
-use issuers::Issuers;
 
 pub use certificates::StatusRequest;
 pub use crls::Wake;
 pub use enrollment::{Asked, IdempotencyKey, Submission, Submitted};
 pub use issuance::SystemRequest;
-pub use issuers::Member;
+pub use issuers::{Issuers, Member};
 
 /// Everything that a verb may touch.
 #[derive(Debug)]
@@ -51,19 +47,18 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// An authority over `database` that issues as `host`.
+    /// An authority over `database` that issues as `issuers`.
     pub fn new(
         database: Database,
-        host: Issuer,
+        issuers: Issuers,
         profiles: Profiles,
         config: &Config,
         clock: Clock,
     ) -> Result<Self, Error> {
-        let crls = Arc::new(Publication::open(&database, &host.id)?);
-        let issuer = Arc::new(host);
+        issuers.read(&database, clock.now())?;
         Ok(Self {
             database,
-            issuers: Issuers::new([Member { issuer, crls }]),
+            issuers,
             profiles,
             clock,
             rules: Rules::new(&config.lint),

@@ -18,6 +18,7 @@ pub enum Operation {
     ShowCrl,
     MakeCrl,
     ShowAuthority,
+    ManageAuthority,
     ListJobs,
     ShowJob,
     FollowJournal,
@@ -45,6 +46,7 @@ impl Operation {
             Self::ListCertificates => Rule::User,
             Self::ListRequests | Self::DecideRequest | Self::MakeCrl => Rule::Members(AGENTS),
             Self::ListJobs | Self::ShowJob => Rule::Members(ADMINISTRATORS),
+            Self::ManageAuthority => Rule::Members(ADMINISTRATORS),
             Self::FollowJournal => Rule::Members(SERVICES),
         }
     }

@@ -22,6 +22,7 @@ pub(crate) use idempotency::in_progress;
 
 /// Mounts the TLS listener's paths.
 pub fn routes(config: &mut ServiceConfig, ca: Ca) {
+    authority_routes(config);
     config
         .app_data(actix_web::web::Data::new(ca))
         .service(resource(
@@ -70,27 +71,48 @@ pub fn routes(config: &mut ServiceConfig, ca: Ca) {
             [(Method::GET, to(crl::show)), (Method::POST, to(crl::make))],
         ))
         .service(resource(
+            "/pki/status-journal",
+            [(Method::GET, to(journal::follow))],
+        ));
+}
+
+fn authority_routes(config: &mut ServiceConfig) {
+    config
+        .service(resource(
             "/pki/authorities",
-            [(Method::GET, to(authorities::list))],
+            [
+                (Method::GET, to(authorities::list)),
+                (Method::POST, to(authorities::create)),
+            ],
         ))
         .service(resource(
             "/pki/authority/{id}",
-            [(Method::GET, to(authorities::show))],
+            [
+                (Method::GET, to(authorities::show)),
+                (Method::DELETE, to(authorities::delete)),
+            ],
         ))
         .service(resource(
             "/pki/authority/{id}/certificate",
-            [(Method::GET, to(authorities::certificate))],
+            [
+                (Method::GET, to(authorities::certificate)),
+                (Method::PUT, to(authorities::complete)),
+            ],
+        ))
+        .service(resource(
+            "/pki/authority/{id}/status",
+            [(Method::PUT, to(authorities::change_status))],
+        ))
+        .service(resource(
+            "/pki/authority/{id}/renewal",
+            [(Method::POST, to(authorities::renew))],
         ))
         .service(resource(
             "/pki/authority/{id}/chain",
             [(Method::GET, to(authorities::chain))],
         ))
         .service(resource("/pki/jobs", [(Method::GET, to(jobs::list))]))
-        .service(resource("/pki/job/{id}", [(Method::GET, to(jobs::show))]))
-        .service(resource(
-            "/pki/status-journal",
-            [(Method::GET, to(journal::follow))],
-        ));
+        .service(resource("/pki/job/{id}", [(Method::GET, to(jobs::show))]));
 }
 
 /// Mounts the plain listener's paths: what PKIX clients fetch without TLS.

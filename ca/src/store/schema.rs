@@ -7,9 +7,22 @@
 diesel::table! {
     authorities (id) {
         id -> Text,
-        certificate -> Binary,
+        subject -> Text,
+        living_name -> Nullable<Text>,
+        parent -> Nullable<Text>,
+        description -> Nullable<Text>,
+        profile -> Text,
+        status -> Text,
+        note -> Nullable<Text>,
+        successor -> Nullable<Text>,
+        serial -> Nullable<Binary>,
+        certificate -> Nullable<Binary>,
+        outside_chain -> Nullable<Text>,
+        csr -> Nullable<Binary>,
+        sealed_key -> Nullable<Text>,
         crl_number -> BigInt,
         created_at -> BigInt,
+        modified_at -> BigInt,
     }
 }
 

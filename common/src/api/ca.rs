@@ -727,10 +727,154 @@ pub struct Authority {
     pub id: String,
     /// RFC 4514 text.
     pub subject: String,
+    /// The authority of ours that certifies it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     /// Whether it issues.
     pub enabled: bool,
-    /// Whether it is the first authority of this CA.
+    /// `enabled`, `disabled`, `stopped`, `waiting` (for a certificate from outside), `superseded`
+    /// (by another key) or `deleted`.
+    pub status: String,
+    /// Why it does not issue, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Whether it is the first authority of this CA, or what has taken its place.
     pub host: bool,
-    /// Its certificate, PEM.
-    pub certificate: String,
+    /// What it is for, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The authority with the same name and a new key that has taken its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<String>,
+    /// Its certificate, PEM; absent while it waits for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// What an outside CA is to certify, PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csr: Option<String>,
+    /// After a change of key: what the old and the new key certify of each other (RFC 4210 §4.4), PEM.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cross_certificates: Vec<String>,
+}
+
+/// `POST /pki/authorities`.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAuthority {
+    /// RFC 4514 text; no living authority may have the same.
+    pub subject: String,
+    /// The authority of ours that shall certify it. Without one the answer has a CSR for an
+    /// outside CA.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// Its key; EC P-256 when absent.
+    #[serde(default, deserialize_with = "crate::api::object::or_default")]
+    pub key: NewKey,
+    /// Life of its certificate; what the profile says, within the parent's, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validity_days: Option<i64>,
+    /// The profile of its certificate; `caCACert` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// What it is for, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// A kind of key to be made.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewKey {
+    /// `rsa`, `ec`, `ed25519` or `ml-dsa`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Bits of an RSA modulus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u32>,
+    /// `P-256`, `P-384` or `P-521`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub curve: Option<String>,
+    /// Parameter set of ML-DSA: 44, 65 or 87.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<u32>,
+}
+
+impl Default for NewKey {
+    fn default() -> Self {
+        Self {
+            kind: "ec".into(),
+            size: None,
+            curve: Some("P-256".into()),
+            level: None,
+        }
+    }
+}
+
+impl NewKey {
+    /// The name of the kind, as settings spell it: `rsa-3072`, `ec-p256`.
+    pub fn name(&self) -> String {
+        let curve = self.curve.as_ref().map(|curve| {
+            let curve = curve.to_lowercase();
+            let digits = curve
+                .trim_start_matches("nist")
+                .trim_start_matches("p")
+                .trim_start_matches('-');
+            format!("p{digits}")
+        });
+        let size = self.size.or(self.level).map(|number| number.to_string());
+        let parameter = curve.or(size).map(|parameter| format!("-{parameter}"));
+        format!(
+            "{}{}",
+            self.kind.to_lowercase(),
+            parameter.unwrap_or_default()
+        )
+    }
+}
+
+/// `PUT /pki/authority/{id}/status`.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(tag = "status", rename_all = "snake_case", deny_unknown_fields)]
+pub enum AuthorityChange {
+    /// It issues (again).
+    Enabled {
+        /// Why, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// It does not issue for now.
+    Disabled {
+        /// Why, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// It does not issue from this moment on: the brake for emergencies.
+    Stopped {
+        /// Why, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+}
+
+/// `POST /pki/authority/{id}/renewal`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Renewal {
+    /// A new key of this kind, as a new authority with the same name; the old key when absent.
+    #[serde(
+        default,
+        deserialize_with = "crate::api::object::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub key: Option<NewKey>,
+    /// Life of the new certificate; what the profile says when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validity_days: Option<i64>,
+}
+
+/// `PUT /pki/authority/{id}/certificate`: what an outside CA made.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutsideCertificate {
+    /// PEM: the authority's certificate, then those above it up to the root.
+    pub certificates: Vec<String>,
 }

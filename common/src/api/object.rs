@@ -31,6 +31,13 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
+/// For fields that are objects and may be left out: `#[serde(default, deserialize_with = "or_default")]`.
+pub fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    optional(deserializer).map(Option::unwrap_or_default)
+}
+
 /// For optional fields that are objects: `#[serde(default, deserialize_with = "optional")]`.
 pub fn optional<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,

@@ -50,6 +50,7 @@ impl fmt::Display for KeySource {
 }
 
 /// The 256-bit key under which software keys rest on disk.
+#[derive(Clone)]
 pub struct KeyEncryptionKey(Zeroizing<[u8; 32]>);
 
 impl fmt::Debug for KeyEncryptionKey {
