@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tests::foreign::{
-    KeyKind, OpensslCsr, certificate_extension, certificate_is_accepted, crl_is_accepted, openssl,
-    openssl_csr, path, pkilint_certificate, pkilint_crl, tool,
+    KeyKind, OpensslCsr, Said, certificate_extension, certificate_is_accepted, crl_is_accepted,
+    openssl, openssl_csr, openssl_ocsp, path, pkilint_certificate, pkilint_crl, tool,
 };
 use tests::world::{Answer, World, eventually, text};
 
@@ -574,6 +574,12 @@ fn after_a_change_of_key_old_and_new_trust_reach_old_and_new_certificates() {
     let crls = ["host", &id].map(|id| crl(&world, id));
     verify_with_crls(&new_root, &[&new_leaf], &crls);
     tests::foreign::certificate_is_revoked_by_crl(&old_root, &crls[0], &old_leaf);
+    // The responder answers for both keys.
+    let url = world.ocsp_url();
+    let said = openssl_ocsp(&old_root, &old_root, &old_leaf, &url, "sha256", true);
+    assert_eq!(said, Said::Revoked);
+    let said = openssl_ocsp(&new_root, &new_root, &new_leaf, &url, "sha256", true);
+    assert_eq!(said, Said::Good);
     // The old key is done: it neither changes again nor comes back.
     let again = world.post("/pki/authority/host/renewal").as_user("admin");
     assert_eq!(again.json(&body).send().problem(409), "authority-conflict");
@@ -582,4 +588,47 @@ fn after_a_change_of_key_old_and_new_trust_reach_old_and_new_certificates() {
         "authority-conflict"
     );
     assert_eq!(delete(&world, &id).problem(409), "authority-conflict");
+}
+
+#[test]
+fn the_responder_answers_for_a_new_authority_at_once() {
+    let world = World::up();
+    it_answers_for_a_new_authority(&world);
+}
+
+#[test]
+fn a_responder_of_its_own_answers_for_a_new_authority_and_still_does_after_a_restart() {
+    let mut world = World::separate();
+    let (ca, leaf) = it_answers_for_a_new_authority(&world);
+    // It knows the authority without the CA.
+    world.kill_service("ocsp");
+    world.start_service("ocsp");
+    let asked = || {
+        let ready = world.get(&format!("{}/ready", world.ocsp())).try_send();
+        ready.is_some_and(|ready| ready.status == 200)
+    };
+    assert!(eventually(Duration::from_secs(10), asked));
+    let said = openssl_ocsp(&world.ca_pem(), &ca, &leaf, &world.ocsp_url(), "sha1", true);
+    assert_eq!(said, Said::Revoked);
+}
+
+/// Gives the authority's certificate and a revoked one of it.
+fn it_answers_for_a_new_authority(world: &World) -> (PathBuf, PathBuf) {
+    let (root, url) = (world.ca_pem(), world.ocsp_url());
+    let id = sub(world, "host", "CN=Sub CA");
+    let ca = certificate(world, &id);
+    let (serial, leaf) = issue(world, &id, "host.example");
+    let ask = || openssl_ocsp(&root, &ca, &leaf, &url, "sha256", true);
+    assert_eq!(ask(), Said::Good);
+    // The authority's own certificate is a matter of its parent.
+    let parent = openssl_ocsp(&root, &root, &ca, &url, "sha1", false);
+    assert_eq!(parent, Said::Good);
+    world
+        .change_status(&serial, r#"{"status":"revoked"}"#)
+        .with_status(200);
+    assert!(eventually(Duration::from_secs(2), || ask() == Said::Revoked));
+    // A disabled one goes on answering.
+    change(world, &id, "disabled").with_status(200);
+    assert_eq!(ask(), Said::Revoked);
+    (ca, leaf)
 }

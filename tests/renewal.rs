@@ -30,6 +30,7 @@ fn the_responder_renews_its_certificate_at_two_thirds_of_its_life() {
     let clock = Clock::fixed(Clock::System.now());
     let subject = "CN=Chancery OCSP responder".to_owned();
     let signer = Signer::open(
+        "host".into(),
         folder.clone(),
         kek(),
         ca.expect("the identity is good"),

@@ -144,7 +144,10 @@ fn serve(
     let kek = process.kek()?;
     let (tls, anchors) = process.tls(&ca_dir, &kek)?;
     let authority = ca::create::open(&ca_dir, &kek, ca_config, places, Clock::System)?;
-    let root = authority.host().certificate.clone();
+    let root = authority
+        .issuer(ca::create::HOST)
+        .map_err(|e| e.to_string())?;
+    let root = root.certificate.clone();
     let authority = Arc::new(authority);
     jobs::start(&authority).map_err(|e| e.to_string())?;
     let ca = Ca::new(authority);

@@ -1,8 +1,8 @@
 //! The certificate authority's operations.
 
 use common::api::ca::{
-    Certificate, CertificateStatus, CertificateSummary, Chain, Decision, Job, Journal, Profile,
-    ProfileSummary, Request, StatusChange, SubmitRequest,
+    Authority, Certificate, CertificateStatus, CertificateSummary, Chain, Decision, Job, Journal,
+    Profile, ProfileSummary, Request, StatusChange, SubmitRequest,
 };
 use common::api::{Info, Page};
 
@@ -97,6 +97,13 @@ impl Endpoint {
     /// `GET /pki/crl` in another representation than JSON.
     pub fn crl(&self, authority: &str, accept: &str) -> Result<Vec<u8>, Error> {
         self.get_bytes(&format!("/pki/crl?authority={}", escape(authority)), accept)
+    }
+
+    /// `GET /pki/authorities`, all pages; with those that were deleted and not forgotten yet when
+    /// `deleted`.
+    pub fn authorities(&self, deleted: bool) -> Result<Vec<Authority>, Error> {
+        let terms = [("deleted".to_owned(), deleted.to_string())];
+        self.all("/pki/authorities", &terms)
     }
 
     /// `GET /pki/authority/{id}/chain`.

@@ -66,6 +66,21 @@ impl KeyStore<'_> {
         }
     }
 
+    /// The names of the chains that begin with `prefix`.
+    pub fn chains(&self, prefix: &str) -> Vec<String> {
+        let Ok(files) = fs::read_dir(self.folder.join("certificates")) else {
+            return Vec::new();
+        };
+        let names = files.flatten().filter_map(|file| {
+            let name = file.file_name().into_string().ok()?;
+            let name = name.strip_suffix(".pem")?;
+            name.starts_with(prefix).then(|| name.to_owned())
+        });
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    }
+
     /// Opens a key with its chain; they must belong together.
     pub fn identity(&self, name: &str) -> Result<TlsIdentity, String> {
         let (key, pkcs8) = self.key(name)?;

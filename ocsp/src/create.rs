@@ -11,9 +11,9 @@ use common::x509::Certificate;
 
 use crate::config::Config;
 use crate::feed::Feed;
-use crate::issuer::Issuer;
 use crate::responder::Responder;
-use crate::signer::Signer;
+use crate::roster::Roster;
+
 use crate::store;
 
 /// The file of the responder's database in its folder.
@@ -29,26 +29,24 @@ pub fn create(folder: &Path) -> Result<Database, String> {
     Ok(database)
 }
 
-/// Opens the responder in `folder` for the certificates of `issuer`, with `ca` to follow.
+/// Opens the responder in `folder`, with `ca` to follow; `host` is the certificate of its first
+/// authority.
 pub fn open(
     folder: &Path,
     kek: KeyEncryptionKey,
     config: Config,
-    issuer: Certificate,
+    host: Certificate,
     ca: Endpoint,
     clock: Clock,
 ) -> Result<Responder, String> {
     let location = Location::existing(folder.join(DATABASE))?;
     let database = store::open(&location).map_err(|e| e.to_string())?;
     let subject = "CN=Chancery OCSP responder".to_owned();
-    let signer = Signer::open(folder.to_owned(), kek, ca.clone(), subject, clock.clone());
-    let authority = "host".to_owned();
-    let feed = Feed::open(authority.clone(), ca, database, clock.clone())?;
-    let issuer = Issuer::new(authority, issuer).map_err(|e| e.to_string())?;
+    let feed = Feed::open(ca.clone(), database, clock.clone())?;
+    let roster = Roster::open(folder.to_owned(), kek, host, ca, subject, clock.clone())?;
     Ok(Responder::new(
-        issuer,
+        Arc::new(roster),
         Arc::new(feed),
-        Arc::new(signer),
         config,
         clock,
     ))

@@ -32,7 +32,6 @@ const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// The journal of one CA, and all that it told.
 #[derive(Debug)]
 pub struct Feed {
-    authority: String,
     ca: Endpoint,
     database: Database,
     clock: Clock,
@@ -61,17 +60,11 @@ struct Flight {
 
 impl Feed {
     /// Takes up where the last process left off.
-    pub fn open(
-        authority: String,
-        ca: Endpoint,
-        database: Database,
-        clock: Clock,
-    ) -> Result<Self, String> {
+    pub fn open(ca: Endpoint, database: Database, clock: Clock) -> Result<Self, String> {
         let (cursor, rows) = database.read(store::load).map_err(|e| e.to_string())?;
         let statuses = Statuses::default();
-        statuses.apply(rows.into_iter().filter_map(|row| row.known()));
+        statuses.apply(rows.iter().filter_map(Row::known));
         Ok(Self {
-            authority,
             ca,
             database,
             clock,
@@ -218,8 +211,7 @@ impl Feed {
             return Ok(Pulled::News);
         }
         let rows: Vec<Row> = journal.entries.iter().map(row).collect::<Result<_, _>>()?;
-        let ours = rows.iter().filter(|row| row.authority == self.authority);
-        self.statuses.apply(ours.filter_map(Row::known));
+        self.statuses.apply(rows.iter().filter_map(Row::known));
         position.cursor = Some(journal.next);
         let news = match rows.is_empty() {
             true => Pulled::Nothing,

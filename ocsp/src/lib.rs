@@ -11,6 +11,7 @@ pub mod http;
 pub mod issuer;
 pub mod question;
 pub mod responder;
+pub mod roster;
 pub mod service;
 pub mod signer;
 pub mod statuses;

@@ -9,9 +9,9 @@ use common::x509::{SerialNumber, Status};
 use crate::answer::{self, Answer, Refusal, Single};
 use crate::config::Config;
 use crate::feed::Feed;
-use crate::issuer::Issuer;
 use crate::question::{CertId, HashAlgorithm, Question};
-use crate::signer::Signer;
+use crate::roster::{Roster, Served};
+use crate::signer::HOST;
 
 /// Answers kept; beyond that all are forgotten and made anew.
 const CACHE_MAX: usize = 100_000;
@@ -19,13 +19,15 @@ const CACHE_MAX: usize = 100_000;
 /// Everything that an answer depends on.
 #[derive(Debug)]
 pub struct Responder {
-    issuer: Issuer,
+    roster: Arc<Roster>,
     feed: Arc<Feed>,
-    signer: Arc<Signer>,
     config: Config,
     clock: Clock,
-    cache: RwLock<HashMap<(HashAlgorithm, SerialNumber), Cached>>,
+    cache: RwLock<HashMap<Key, Cached>>,
 }
+
+/// An authority, how it was named, and a certificate of it.
+type Key = (String, HashAlgorithm, SerialNumber);
 
 /// A signed answer and the status that it states.
 #[derive(Clone, Debug)]
@@ -35,18 +37,11 @@ struct Cached {
 }
 
 impl Responder {
-    /// A responder for the certificates of `issuer`.
-    pub fn new(
-        issuer: Issuer,
-        feed: Arc<Feed>,
-        signer: Arc<Signer>,
-        config: Config,
-        clock: Clock,
-    ) -> Self {
+    /// A responder for the certificates of the authorities in `roster`.
+    pub fn new(roster: Arc<Roster>, feed: Arc<Feed>, config: Config, clock: Clock) -> Self {
         Self {
-            issuer,
+            roster,
             feed,
-            signer,
             config,
             clock,
             cache: RwLock::default(),
@@ -58,9 +53,9 @@ impl Responder {
         &self.feed
     }
 
-    /// What signs.
-    pub fn signer(&self) -> &Arc<Signer> {
-        &self.signer
+    /// Whom we answer for.
+    pub fn roster(&self) -> &Arc<Roster> {
+        &self.roster
     }
 
     /// A ready answer, when there is one: for a question about one certificate without a nonce.
@@ -69,11 +64,16 @@ impl Responder {
         let [id] = question.certificates.as_slice() else {
             return None;
         };
-        if question.nonce.is_some() || !self.issuer.is_named_by(id) || self.is_stale() {
+        if question.nonce.is_some() || self.is_stale() {
             return None;
         }
-        let key = (id.algorithm?, SerialNumber::from_bytes(id.serial)?);
-        let status = self.feed.statuses().find(&key.1)?.status;
+        let authority = self.roster.find(id)?.issuer.authority.clone();
+        let key = (
+            authority,
+            id.algorithm?,
+            SerialNumber::from_bytes(id.serial)?,
+        );
+        let status = self.feed.statuses().find(&key.0, &key.2)?.status;
         let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
         let cached = cache.get(&key).filter(|cached| cached.status == status)?;
         // An answer is replaced at half of its time, so that nobody gets one about to end.
@@ -86,18 +86,13 @@ impl Responder {
     /// not known yet.
     pub fn answer(&self, question: &Question<'_>) -> Result<Answer, Refusal> {
         // Who asks us about another CA gets no opinion, not even on the rest (RFC 6960 §2.3).
-        if !question
-            .certificates
-            .iter()
-            .all(|id| self.issuer.is_named_by(id))
-        {
-            return Err(Refusal::Unauthorized);
-        }
+        let served = self.served(question).ok_or(Refusal::Unauthorized)?;
         if self.is_stale() {
             return Err(Refusal::TryLater);
         }
-        let statuses = self.statuses(&question.certificates)?;
-        let delegate = self.signer.current().ok_or(Refusal::TryLater)?;
+        let authority = &served.issuer.authority;
+        let statuses = self.statuses(authority, &question.certificates)?;
+        let delegate = served.signer.current().ok_or(Refusal::TryLater)?;
         let singles: Vec<_> = question
             .certificates
             .iter()
@@ -115,14 +110,35 @@ impl Responder {
             tracing::error!(%error, "an OCSP answer could not be signed");
             Refusal::TryLater
         })?;
-        self.keep(question, &statuses, &answer);
+        self.keep(authority, question, &statuses, &answer);
         Ok(answer)
+    }
+
+    /// The authority that all certificates of a question are of: one delegate signs for one. An
+    /// authority that we do not know may be new.
+    fn served(&self, question: &Question<'_>) -> Option<Arc<Served>> {
+        let first = question.certificates.first()?;
+        let served = self.roster.find(first).or_else(|| {
+            self.roster.refresh();
+            self.roster.find(first)
+        })?;
+        let issuer = &served.issuer;
+        let same = question
+            .certificates
+            .iter()
+            .all(|id| issuer.is_named_by(id));
+        same.then_some(served)
     }
 
     /// The statuses of all certificates. What is not known is asked of the CA before it is called
     /// unknown: the question may be younger than our newest journal entry.
-    fn statuses(&self, ids: &[CertId<'_>]) -> Result<Vec<Option<Status>>, Refusal> {
-        let look = || -> Vec<Option<Status>> { ids.iter().map(|id| self.status(id)).collect() };
+    fn statuses(
+        &self,
+        authority: &str,
+        ids: &[CertId<'_>],
+    ) -> Result<Vec<Option<Status>>, Refusal> {
+        let look =
+            || -> Vec<Option<Status>> { ids.iter().map(|id| self.status(authority, id)).collect() };
         let found = look();
         if found.iter().all(Option::is_some) {
             return Ok(found);
@@ -133,17 +149,23 @@ impl Responder {
         }
     }
 
-    fn status(&self, id: &CertId<'_>) -> Option<Status> {
+    fn status(&self, authority: &str, id: &CertId<'_>) -> Option<Status> {
         // A negative or oversized number was never issued.
         let serial = SerialNumber::from_bytes(id.serial).filter(|_| id.serial[0] < 0x80)?;
-        Some(self.feed.statuses().find(&serial)?.status)
+        Some(self.feed.statuses().find(authority, &serial)?.status)
     }
 
     fn is_stale(&self) -> bool {
         self.feed.silence() > self.config.stale_after
     }
 
-    fn keep(&self, question: &Question<'_>, statuses: &[Option<Status>], answer: &Answer) {
+    fn keep(
+        &self,
+        authority: &str,
+        question: &Question<'_>,
+        statuses: &[Option<Status>],
+        answer: &Answer,
+    ) {
         let ([id], [Some(status)], None) =
             (question.certificates.as_slice(), statuses, question.nonce)
         else {
@@ -161,7 +183,7 @@ impl Responder {
             status: *status,
             answer: answer.clone(),
         };
-        cache.insert((algorithm, serial), cached);
+        cache.insert((authority.to_owned(), algorithm, serial), cached);
     }
 
     /// What keeps us from answering.
@@ -170,8 +192,15 @@ impl Responder {
         if self.is_stale() {
             missing.push("the CA's status journal is out of reach".into());
         }
-        if self.signer.current().is_none() {
-            missing.push("there is no OCSP signing certificate".into());
+        for served in self.roster.all() {
+            let of = match served.issuer.authority.as_str() {
+                HOST => String::new(),
+                id => format!(" for authority {id}"),
+            };
+            let has_ended = served.issuer.certificate.not_after() < self.clock.now();
+            if served.signer.current().is_none() && !has_ended {
+                missing.push(format!("there is no OCSP signing certificate{of}"));
+            }
         }
         missing
     }

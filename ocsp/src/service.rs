@@ -44,8 +44,8 @@ impl Ocsp {
         spawn("ocsp-feed", move || follow.follow());
         let save = Arc::clone(self.responder.feed());
         spawn("ocsp-save", move || save.save());
-        let signer = Arc::clone(self.responder.signer());
-        spawn("ocsp-signer", move || signer.keep_renewed());
+        let roster = Arc::clone(self.responder.roster());
+        spawn("ocsp-signer", move || roster.keep());
     }
 
     /// The service as part of a site.
@@ -67,7 +67,10 @@ fn judge(responder: &Responder, evidence: &Evidence) -> Result<(), Problem> {
     let Some(peer) = &evidence.certificate else {
         return Ok(());
     };
-    let known = responder.feed().statuses().find(&peer.certificate.serial());
+    let known = responder
+        .feed()
+        .statuses()
+        .find_any(&peer.certificate.serial());
     match known.is_none_or(|known| known.status == Status::Valid) {
         true => Ok(()),
         false => Err((&Denied::certificate("is revoked or on hold")).into()),

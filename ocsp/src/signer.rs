@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use client::Endpoint;
@@ -13,7 +12,9 @@ use common::crypto::{KeyEncryptionKey, KeySpec, PrivateKey};
 use common::keystore::{KeyStore, request};
 use common::x509::{Certificate, pem};
 
-const NAME: &str = "signing";
+/// The id of the first authority.
+pub const HOST: &str = "host";
+
 const PROFILE: &str = "caOCSPCert";
 
 /// A key with the certificate that lets it sign answers.
@@ -28,6 +29,7 @@ pub struct Delegate {
 /// The delegate in force, and what it takes to renew it.
 #[derive(Debug)]
 pub struct Signer {
+    authority: String,
     current: ArcSwapOption<Delegate>,
     folder: PathBuf,
     kek: KeyEncryptionKey,
@@ -37,8 +39,9 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Loads the delegate from `folder`, if a good one is there.
+    /// Loads the delegate for the certificates of `authority` from `folder`, if a good one is there.
     pub fn open(
+        authority: String,
         folder: PathBuf,
         kek: KeyEncryptionKey,
         ca: Endpoint,
@@ -46,6 +49,7 @@ impl Signer {
         clock: Clock,
     ) -> Self {
         let signer = Self {
+            authority,
             current: ArcSwapOption::empty(),
             folder,
             kek,
@@ -83,20 +87,6 @@ impl Signer {
         }
     }
 
-    /// Renews for ever.
-    pub fn keep_renewed(&self) {
-        loop {
-            let wait = match self.renew_when_due() {
-                Ok(()) => Duration::from_secs(60),
-                Err(error) => {
-                    tracing::warn!(error, "the OCSP signing certificate could not be renewed");
-                    Duration::from_secs(1)
-                }
-            };
-            std::thread::sleep(wait);
-        }
-    }
-
     fn renew(&self) -> Result<(), String> {
         let (key, pkcs8) = PrivateKey::generate(KeySpec::EcP256).map_err(|e| e.to_string())?;
         let csr = request(&key, &self.subject, &[])?;
@@ -104,6 +94,7 @@ impl Signer {
             PROFILE,
             &SubmitRequest {
                 csr: Some(pem("CERTIFICATE REQUEST", &csr)),
+                authority: Some(self.authority.clone()),
                 ..SubmitRequest::default()
             },
         );
@@ -114,8 +105,9 @@ impl Signer {
         let issued = self.ca.certificate(&link.id).map_err(|e| e.to_string())?;
         let certificate = Certificate::from_pem(&issued.pem)?;
         let store = self.store();
-        store.save_key(NAME, &pkcs8)?;
-        store.save_chain(NAME, &[&certificate])?;
+        let name = self.name();
+        store.save_key(&name, &pkcs8)?;
+        store.save_chain(&name, &[&certificate])?;
         tracing::info!(serial = link.id, until = %certificate.not_after(), "new OCSP signing certificate");
         self.current
             .store(Some(Arc::new(Delegate { key, certificate })));
@@ -124,9 +116,17 @@ impl Signer {
 
     fn load(&self) -> Result<Delegate, String> {
         let store = self.store();
-        let (key, _) = store.key(NAME)?;
-        let certificate = store.identity(NAME)?.chain.swap_remove(0);
+        let (key, _) = store.key(&self.name())?;
+        let certificate = store.identity(&self.name())?.chain.swap_remove(0);
         Ok(Delegate { key, certificate })
+    }
+
+    /// The name of key and certificate in the key store.
+    fn name(&self) -> String {
+        match self.authority.as_str() {
+            HOST => "signing".into(),
+            id => format!("signing-{id}"),
+        }
     }
 
     fn store(&self) -> KeyStore<'_> {

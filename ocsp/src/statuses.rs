@@ -15,31 +15,45 @@ pub struct Known {
     pub not_after: Timestamp,
 }
 
-/// Statuses by serial number, of one authority.
+/// Statuses by authority and serial number.
 #[derive(Debug, Default)]
-pub struct Statuses(RwLock<HashMap<SerialNumber, Known>>);
+pub struct Statuses(RwLock<HashMap<String, HashMap<SerialNumber, Known>>>);
 
 impl Statuses {
     /// The status of a certificate; `None` when it was never issued, as far as we know.
-    pub fn find(&self, serial: &SerialNumber) -> Option<Known> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(serial)
+    pub fn find(&self, authority: &str, serial: &SerialNumber) -> Option<Known> {
+        let statuses = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        statuses.get(authority)?.get(serial).copied()
+    }
+
+    /// The status of a certificate of whatever authority of ours.
+    pub fn find_any(&self, serial: &SerialNumber) -> Option<Known> {
+        let statuses = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        statuses
+            .values()
+            .find_map(|known| known.get(serial))
             .copied()
     }
 
     /// Takes changes over, in their order.
-    pub fn apply(&self, changes: impl IntoIterator<Item = (SerialNumber, Known)>) {
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(changes);
+    pub fn apply<'a>(&self, changes: impl IntoIterator<Item = (&'a str, SerialNumber, Known)>) {
+        let mut statuses = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for (authority, serial, known) in changes {
+            match statuses.get_mut(authority) {
+                Some(of_authority) => {
+                    of_authority.insert(serial, known);
+                }
+                None => {
+                    statuses.insert(authority.to_owned(), HashMap::from([(serial, known)]));
+                }
+            }
+        }
     }
 
     /// How many certificates are known.
     pub fn count(&self) -> usize {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).len()
+        let statuses = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        statuses.values().map(HashMap::len).sum()
     }
 }
 

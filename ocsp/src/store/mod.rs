@@ -54,15 +54,16 @@ impl Row {
         }
     }
 
-    /// The status of a row; `None` for a damaged one.
-    pub fn known(&self) -> Option<(SerialNumber, Known)> {
+    /// Authority, serial number and status of a row; `None` for a damaged one.
+    pub fn known(&self) -> Option<(&str, SerialNumber, Known)> {
         let at = Timestamp::from_micros(self.at);
         let status = Status::from_columns((self.status, self.reason, None), at)?;
         let known = Known {
             status,
             not_after: Timestamp::from_micros(self.not_after),
         };
-        Some((SerialNumber::from_bytes(&self.serial)?, known))
+        let serial = SerialNumber::from_bytes(&self.serial)?;
+        Some((&self.authority, serial, known))
     }
 }
 
