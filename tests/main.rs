@@ -14,6 +14,7 @@ mod layers;
 mod ocsp;
 mod openapi;
 mod owners;
+mod profiles;
 mod refusals;
 mod renewal;
 mod restart;

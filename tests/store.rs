@@ -25,7 +25,7 @@ use ca::create::{HOST, SIGNING};
 use ca::issue::Linted;
 use ca::issuer::{Issuer, Places};
 use ca::lint::Rules;
-use ca::profile::Profiles;
+use ca::profile::{Profile, Profiles};
 use ca::store::authorities::{self, Record};
 use ca::store::certificates::{Origin, Unfinished, intend, record};
 use common::api::ca::Changes;
@@ -186,7 +186,7 @@ fn authority(store: &Store, clock: &Clock) -> Authority {
 
 /// One more process over the database of [`authority`].
 fn instance(store: &Store, clock: &Clock) -> Authority {
-    let profiles = Profiles::shipped().expect("the shipped profiles are sound");
+    let profiles = Profiles::open(store.ca(), START).expect("the database can be read");
     Authority::new(store.ca(), issuers(), profiles, &config(), clock.clone())
         .expect("the database can be read")
 }
@@ -204,13 +204,19 @@ fn csr(subject: &str, names: &[&str]) -> Vec<u8> {
 /// What [`issuer`] would sign for a new key as of `now`, with the validity of `caServerCert`.
 fn linted(subject: &str, names: &[&str], now: Timestamp) -> Linted {
     let csr = Csr::from_der(csr(subject, names)).expect("our own request is sound");
-    let profiles = Profiles::shipped().expect("the shipped profiles are sound");
-    let profile = profiles.find("caServerCert").expect("it is shipped");
+    let profile = shipped_profile("caServerCert");
     let issuer = issuer();
     let draft = profile.draft(&csr, &issuer, &Changes::default(), now);
     draft
         .and_then(|draft| draft.lint(&issuer, &Rules::new(&config().lint), now))
         .expect("the profile accepts it")
+}
+
+/// A profile as it is shipped.
+fn shipped_profile(id: &str) -> Profile {
+    let texts = ca::profile::shipped().expect("the shipped profiles are sound");
+    let text = texts.into_iter().find(|text| text.id == id);
+    Profile::new(text.expect("it is shipped")).expect("it is ready for use")
 }
 
 /// Somebody who asked for a certificate of `profile`.

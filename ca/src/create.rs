@@ -55,12 +55,11 @@ pub fn create(
     let request = csr::create(&key, &subject, &[]).map_err(|e| e.to_string())?;
     let csr = Csr::from_der(request).map_err(|e| e.to_string())?;
 
-    let profiles = Profiles::shipped()?;
-    let profile = profiles
-        .find("caCACert")
-        .cloned()
-        .ok_or("the profile caCACert is missing")?;
     let now = clock.now();
+    let profiles = Profiles::open(database.clone(), now).map_err(text)?;
+    let profile = profiles.find("caCACert");
+    let profile = profile.and_then(|entry| entry.enabled().cloned());
+    let profile = profile.ok_or("the profile caCACert is missing")?;
     let issuer = Issuer {
         id: HOST.into(),
         certificate: seed(&key, csr.subject(), now)?,
@@ -127,8 +126,8 @@ pub fn open(
         urls: places.of(HOST),
     };
     let issuers = Issuers::new(issuer, kek.clone(), places);
-    Authority::new(database, issuers, Profiles::shipped()?, config, clock)
-        .map_err(|e| e.to_string())
+    let profiles = Profiles::open(database.clone(), clock.now()).map_err(|e| e.to_string())?;
+    Authority::new(database, issuers, profiles, config, clock).map_err(|e| e.to_string())
 }
 
 /// The issuer that a root has before it has a certificate: its own name and key, for ever.

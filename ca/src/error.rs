@@ -47,6 +47,18 @@ pub enum Error {
         /// The request's present tag.
         etag: String,
     },
+    /// Requests under the profile are not decided while it is disabled.
+    #[error("profile {0} is disabled")]
+    ProfileDisabled(String),
+    /// There is a profile of this id.
+    #[error("there is a profile {0} already")]
+    ProfileExists(String),
+    /// The profile's status does not allow this; one sentence.
+    #[error("{0}")]
+    ProfileStanding(String),
+    /// An administrator has stopped issuing; one sentence.
+    #[error("{0}")]
+    Stopped(String),
     /// The certificate's status does not allow this.
     #[error("certificate {serial} is {found}; it cannot become {wanted}")]
     WrongStatus {
@@ -138,6 +150,10 @@ impl From<Error> for Problem {
             Error::ProfileChanged { ref etag, .. } => {
                 Self::conflict("profile-changed", error.to_string()).etag(etag)
             }
+            Error::ProfileDisabled(_) => Self::conflict("profile-disabled", error.to_string()),
+            Error::ProfileExists(_) => Self::conflict("profile-exists", error.to_string()),
+            Error::ProfileStanding(_) => Self::conflict("profile-status", error.to_string()),
+            Error::Stopped(_) => Self::conflict("issuance-stopped", error.to_string()),
             Error::WrongStatus { .. } => Self::conflict("certificate-status", error.to_string()),
             Error::AuthorityStatus { .. } => Self::conflict("authority-status", error.to_string()),
             Error::AuthorityConflict(why) => Self::conflict("authority-conflict", why),

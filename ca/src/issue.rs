@@ -25,6 +25,8 @@ pub struct Draft {
     pub public_key: PublicKey,
     /// Subject alternative names.
     pub names: Vec<AlternativeName>,
+    /// Whether a client that does not know the subject alternative names must refuse the certificate.
+    pub names_critical: bool,
     /// First moment of validity.
     pub not_before: Timestamp,
     /// Last second of validity.
@@ -45,7 +47,8 @@ impl Draft {
                 .collect();
             let value = x509_cert::ext::pkix::SubjectAltName(names);
             // Critical when it is all there is to name the subject (RFC 5280 §4.1.2.6).
-            all.push(extension::new(self.subject.is_empty(), &value)?);
+            let critical = self.names_critical || self.subject.is_empty();
+            all.push(extension::new(critical, &value)?);
         }
         Ok(all)
     }

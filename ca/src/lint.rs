@@ -259,7 +259,11 @@ fn key_identifiers(
     self_signed: bool,
 ) -> Check {
     let own = extension::find::<SubjectKeyIdentifier>(extensions);
-    let fits = own.is_some_and(|id| id.0.as_bytes() == key.key_identifier());
+    // RFC 7093 §2 (1), or SHA-1 as in RFC 5280 §4.2.1.2 (1).
+    let fits = own.is_some_and(|id| {
+        let id = id.0.as_bytes();
+        id == key.key_identifier() || id == key.sha1()
+    });
     ensure(
         fits,
         "subject-key-identifier",

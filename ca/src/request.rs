@@ -1,11 +1,16 @@
 //! A certificate request and its life cycle. Knows no database, clock or HTTP.
 
+use std::collections::BTreeMap;
+
 use common::api::Violation;
 use common::api::ca::{HistoryEntry, Requestor};
 use common::clock::Timestamp;
 use common::crypto::RequestSignatures;
 use common::x509::{Csr, CsrError, CsrKind, SerialNumber};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::profile::Original;
 
 /// Where a request stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,8 +83,29 @@ pub struct Request {
     pub assigned_to: Option<String>,
     /// Why the profile refused it.
     pub violations: Vec<Violation>,
+    /// What else the profile composes from.
+    pub context: Context,
     /// What happened so far.
     pub history: Vec<HistoryEntry>,
+}
+
+/// What a profile composes from, beside the request of the client: kept, so that a later approval
+/// finds what was there at submission.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Context {
+    /// The profile's inputs by attribute.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, String>,
+    /// What authentication found out about the requester, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub token: BTreeMap<String, String>,
+    /// The profile's set of policies; the first one when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy_set: Option<String>,
+    /// The certificate that is renewed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub original: Option<Original>,
 }
 
 /// The request is not in a state for this step.
@@ -209,6 +235,7 @@ mod tests {
             requestor: None,
             assigned_to: None,
             violations: Vec::new(),
+            context: Context::default(),
             history: Vec::new(),
         }
     }

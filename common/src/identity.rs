@@ -18,6 +18,8 @@ pub enum Group {
     Auditors,
     /// Decide certificate requests and revocations.
     CertificateManagerAgents,
+    /// Vouch for those whom they register.
+    RegistrationManagerAgents,
     /// Decide key recoveries.
     DataRecoveryManagerAgents,
     /// Manage the CAs that the responder serves.
@@ -30,10 +32,11 @@ pub enum Group {
 
 impl Group {
     /// All groups.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Administrators,
         Self::Auditors,
         Self::CertificateManagerAgents,
+        Self::RegistrationManagerAgents,
         Self::DataRecoveryManagerAgents,
         Self::OcspManagerAgents,
         Self::SubsystemGroup,
@@ -46,6 +49,7 @@ impl Group {
             Self::Administrators => "Administrators",
             Self::Auditors => "Auditors",
             Self::CertificateManagerAgents => "Certificate Manager Agents",
+            Self::RegistrationManagerAgents => "Registration Manager Agents",
             Self::DataRecoveryManagerAgents => "Data Recovery Manager Agents",
             Self::OcspManagerAgents => "Online Certificate Status Manager Agents",
             Self::SubsystemGroup => "Subsystem Group",
@@ -59,6 +63,7 @@ impl Group {
             Self::Administrators => "Configure the service and its users.",
             Self::Auditors => "Read the audit trail.",
             Self::CertificateManagerAgents => "Decide certificate requests and revocations.",
+            Self::RegistrationManagerAgents => "Vouch for those whom they register.",
             Self::DataRecoveryManagerAgents => "Decide key recoveries.",
             Self::OcspManagerAgents => "Manage the CAs that the responder serves.",
             Self::SubsystemGroup => "The services of this PKI.",

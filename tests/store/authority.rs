@@ -86,6 +86,7 @@ fn submission(subject: &str, names: &[&str]) -> Submission {
     Submission {
         profile: "caServerCert".into(),
         asked: Asked::Pkcs10(csr(subject, names)),
+        inputs: std::collections::BTreeMap::new(),
         requestor: None,
         authority: None,
         idempotency: None,

@@ -42,6 +42,7 @@ fn pending(seconds: i64) -> Request {
         requestor: None,
         assigned_to: None,
         violations: Vec::new(),
+        context: ca::request::Context::default(),
         history: vec![HistoryEntry {
             at: at(seconds),
             by: "anonymous".into(),

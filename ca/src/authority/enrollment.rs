@@ -1,8 +1,8 @@
 //! Requests: submit, show, list, decide.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use common::api::Violation;
 use common::api::ca::{Changes, Decision, HistoryEntry, Requestor};
 use common::audit::Event;
 use common::clock::Timestamp;
@@ -10,18 +10,17 @@ use common::crypto::RequestSignatures;
 use common::db::audit;
 use common::entropy;
 use common::http::conditional::IfMatch;
-use common::identity::{Caller, Denied, Group};
+use common::identity::{Caller, Group};
 use common::x509::{Csr, CsrKind, name};
 use uuid::Uuid;
 
-use super::Authority;
 use super::issuance::vouches;
+use super::{Authority, drafting};
 use crate::Error;
 use crate::create::HOST;
-use crate::issue::Linted;
 use crate::issuer::Issuer;
-use crate::profile::{Approval, Authentication, Profile};
-use crate::request::{NotPending, Request, State};
+use crate::profile::{Approval, PolicySet, Profile};
+use crate::request::{Context, NotPending, Request, State};
 use crate::store::{certificates, idempotency, requests};
 
 /// What a client sends to ask for a certificate.
@@ -31,6 +30,8 @@ pub struct Submission {
     pub profile: String,
     /// What is asked for.
     pub asked: Asked,
+    /// The profile's inputs by attribute, but for the request itself.
+    pub inputs: BTreeMap<String, String>,
     /// Who asks, in their own words.
     pub requestor: Option<Requestor>,
     /// The issuing authority; the first one when absent.
@@ -87,34 +88,19 @@ impl Authority {
     /// of them, or those that are refused and no other.
     pub fn submit(&self, caller: &Caller, submission: Submission) -> Result<Submitted, Error> {
         let profile = self.profile_for(caller, &submission.profile)?;
-        let wanted = submission.authority.as_deref();
-        let issuer = match vouches(caller, profile.id()) {
-            true => self.issuer(wanted.unwrap_or(HOST))?,
-            false => self.issuing(wanted)?,
-        };
-        check_requestor(submission.requestor.as_ref())?;
-        let asked = submission.asked.read(self.rules.request_signatures())?;
-        for csr in &asked {
-            refuse_revocation_proof(csr)?;
-            check_sender(csr, caller)?;
-            check_issuer(csr, &issuer)?;
-        }
+        let issuer = self.issuer_for(caller, &profile, submission.authority.as_deref())?;
+        let parts = self.read_submission(caller, &profile, &issuer, &submission)?;
         let now = self.clock.now();
-        let parts = asked.iter().map(|csr| {
-            let draft = profile.draft(csr, &issuer, &Changes::default(), now);
-            let linted = draft.and_then(|draft| draft.lint(&issuer, &self.rules, now));
-            let request = new_request(caller, &profile, &issuer, &submission, csr, now);
-            (request, linted)
-        });
         let (mut accepted, mut refused) = (Vec::new(), Vec::new());
-        for (request, linted) in parts {
-            match self.refuse_compromised(linted)? {
+        for (request, csr) in parts {
+            match self.lint(&profile, &request, &csr, &issuer, &Changes::default()) {
                 Ok(linted) => accepted.push((request, linted)),
-                Err(violations) => refused.push(Request {
+                Err(Error::NotAcceptable(violations)) => refused.push(Request {
                     state: State::Rejected,
                     violations,
                     ..request
                 }),
+                Err(error) => return Err(error),
             }
         }
         let key = submission.idempotency;
@@ -132,6 +118,48 @@ impl Authority {
         self.submitted(requests.into_iter(), &profile)
     }
 
+    /// The authority that shall issue what a caller asks for.
+    pub(super) fn issuer_for(
+        &self,
+        caller: &Caller,
+        profile: &Profile,
+        wanted: Option<&str>,
+    ) -> Result<Arc<Issuer>, Error> {
+        match vouches(caller, profile.id()) {
+            true => self.issuer(wanted.unwrap_or(HOST)),
+            false => self.issuing(wanted),
+        }
+    }
+
+    /// Reads what a client sent into requests that are on record nowhere yet: one for each set of
+    /// policies, and one for each message.
+    pub(super) fn read_submission(
+        &self,
+        caller: &Caller,
+        profile: &Profile,
+        issuer: &Issuer,
+        submission: &Submission,
+    ) -> Result<Vec<(Request, Csr)>, Error> {
+        check_requestor(submission.requestor.as_ref())?;
+        let violations = profile.check_inputs(&submission.inputs);
+        if !violations.is_empty() {
+            return Err(Error::NotAcceptable(violations));
+        }
+        let asked = submission.asked.read(self.rules.request_signatures())?;
+        for csr in &asked {
+            refuse_revocation_proof(csr)?;
+            check_sender(csr, caller)?;
+            check_issuer(csr, issuer)?;
+        }
+        let now = self.clock.now();
+        let parts = drafting::parts(profile, asked)?;
+        let request = |(set, csr): (&PolicySet, Csr)| {
+            let request = new_request(caller, profile, set, issuer, submission, &csr, now);
+            (request, csr)
+        };
+        Ok(parts.into_iter().map(request).collect())
+    }
+
     /// A request, and the entity tag that a decision must carry.
     pub fn request(&self, id: Uuid) -> Result<Submitted, Error> {
         let (request, siblings) = self.database.read(|c| {
@@ -142,7 +170,7 @@ impl Authority {
         let version = self
             .profiles
             .find(&request.profile)
-            .map(|p| p.version().to_owned());
+            .map(|entry| entry.version.clone());
         let etag = request.etag(&version.unwrap_or_default());
         Ok(Submitted {
             request,
@@ -183,11 +211,6 @@ impl Authority {
             .map_err(Error::Precondition)?;
         let now = self.clock.now();
         let by = caller.actor();
-        let profile = self
-            .profiles
-            .find(&request.profile)
-            .cloned()
-            .ok_or(Error::NotFound("profile"))?;
         let not_pending = |NotPending(found)| Error::NotPending {
             found,
             etag: etag.clone(),
@@ -195,8 +218,8 @@ impl Authority {
         let (decided, event, detail) = match decision {
             Decision::Approved { changes, note } => {
                 let changes = changes.unwrap_or_default();
-                let approved = self.approve(caller, request, &profile, &changes, note, &etag)?;
-                return self.decided(approved, &profile);
+                let approved = self.approve(caller, request, &changes, note, &etag)?;
+                return self.decided(approved);
             }
             Decision::Rejected { note } => (
                 request.reject(by, now, note),
@@ -222,14 +245,13 @@ impl Authority {
         let decided = decided.map_err(not_pending)?;
         let event = Event::by(caller, now, event, format!("request/{id}")).with("decision", detail);
         let decided = self.record_decision(decided, event)?;
-        self.decided(decided, &profile)
+        self.decided(decided)
     }
 
     fn approve(
         &self,
         caller: &Caller,
         request: Request,
-        profile: &Arc<Profile>,
         changes: &Changes,
         note: Option<String>,
         etag: &str,
@@ -241,61 +263,14 @@ impl Authority {
                 etag: etag.to_owned(),
             });
         }
-        if request.profile_version != profile.version() {
-            let profile = profile.id().to_owned();
-            return Err(Error::ProfileChanged {
-                profile,
-                etag: etag.to_owned(),
-            });
-        }
-        let linted = self.draft(&request, profile, changes)?;
-        let issued = self.issue(caller, vec![(request, linted)], false, note, None)?;
-        only(issued)
-    }
-
-    /// The certificate that would answer `request` now.
-    fn draft(
-        &self,
-        request: &Request,
-        profile: &Profile,
-        changes: &Changes,
-    ) -> Result<Linted, Error> {
-        let now = self.clock.now();
-        let csr = request.asked_accepting(self.rules.request_signatures());
-        let csr = csr.map_err(|why| Error::Csr(request.kind, why))?;
+        let profile = self.profile_of(&request, etag)?;
         // What took the authority's place meanwhile issues in its place.
         let issuer = self.issuing(Some(&request.authority))?;
-        let draft = profile.draft(&csr, &issuer, changes, now);
-        let linted = draft.and_then(|draft| draft.lint(&issuer, &self.rules, now));
-        self.refuse_compromised(linted)?
-            .map_err(Error::NotAcceptable)
-    }
-
-    fn profile_for(&self, caller: &Caller, id: &str) -> Result<Arc<Profile>, Error> {
-        let profile = self
-            .profiles
-            .find(id)
-            .cloned()
-            .ok_or(Error::NotFound("profile"))?;
-        if !profile.text().enabled {
-            return Err(Error::NotFound("enabled profile"));
-        }
-        if profile.text().authentication == Authentication::None || caller.is_system() {
-            return Ok(profile);
-        }
-        let group = Group::CertificateManagerAgents;
-        if !caller.is_authenticated() {
-            let why = format!("profile {id} needs the client certificate of an agent");
-            return Err(Denied::Unauthenticated(why).into());
-        }
-        match caller.is_in(group) {
-            true => Ok(profile),
-            false => Err(Denied::Forbidden {
-                actor: caller.actor().to_owned(),
-                groups: group.name().into(),
-            }
-            .into()),
-        }
+        let csr = request.asked_accepting(self.rules.request_signatures());
+        let csr = csr.map_err(|why| Error::Csr(request.kind, why))?;
+        let linted = self.lint(&profile, &request, &csr, &issuer, changes)?;
+        let issued = self.issue(caller, vec![(request, linted)], false, note, None)?;
+        only(issued)
     }
 
     fn record_refusals(
@@ -394,26 +369,15 @@ impl Authority {
         })
     }
 
-    fn decided(&self, request: Request, profile: &Profile) -> Result<Submitted, Error> {
+    fn decided(&self, request: Request) -> Result<Submitted, Error> {
         let siblings = self.database.read(|c| requests::siblings(c, &request))?;
+        let version = self.profiles.find(&request.profile);
+        let version = version.map(|entry| entry.version.clone());
         Ok(Submitted {
-            etag: request.etag(profile.version()),
+            etag: request.etag(&version.unwrap_or_default()),
             request,
             siblings,
         })
-    }
-
-    /// What an agent sees of a pending request's certificate, or why there would be none.
-    pub fn preview(&self, request: &Request) -> Result<crate::issue::Draft, Vec<Violation>> {
-        let unreadable = |e: String| vec![Violation::field("csr", "syntax", e)];
-        let csr = request.asked().map_err(|e| unreadable(e.to_string()))?;
-        let profile = self.profiles.find(&request.profile);
-        let profile = profile.ok_or_else(|| unreadable("the profile is gone".into()))?;
-        let issuer = self.current(&request.authority);
-        let issuer = &issuer
-            .map_err(|_| unreadable("the authority is gone".into()))?
-            .issuer;
-        profile.draft(&csr, issuer, &Changes::default(), self.clock.now())
     }
 
     /// What is kept under an idempotency key.
@@ -454,6 +418,7 @@ pub(super) fn remember(
 fn new_request(
     caller: &Caller,
     profile: &Profile,
+    set: &PolicySet,
     issuer: &Issuer,
     submission: &Submission,
     csr: &Csr,
@@ -472,8 +437,14 @@ fn new_request(
         csr: csr.der().to_vec(),
         submission: None,
         requestor: submission.requestor.clone(),
-        assigned_to: None,
+        assigned_to: set.assignee().map(str::to_owned),
         violations: Vec::new(),
+        context: Context {
+            inputs: submission.inputs.clone(),
+            token: drafting::token(caller),
+            policy_set: Some(set.id().to_owned()),
+            original: None,
+        },
         history: vec![HistoryEntry {
             at: now,
             by: caller.actor().to_owned(),
@@ -484,7 +455,7 @@ fn new_request(
 }
 
 fn issues_at_once(profile: &Profile, caller: &Caller) -> bool {
-    match profile.text().approval {
+    match profile.approval() {
         Approval::Automatic => true,
         Approval::AgentOrService => caller.is_system() || caller.is_in(Group::SubsystemGroup),
         Approval::Agent => caller.is_system(),

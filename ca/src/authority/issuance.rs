@@ -236,6 +236,7 @@ impl Authority {
         let submission = Submission {
             profile: request.profile.into(),
             asked: Asked::Pkcs10(request.csr),
+            inputs: std::collections::BTreeMap::new(),
             requestor: None,
             authority: None,
             idempotency: None,

@@ -3,11 +3,13 @@
 mod authorities;
 mod certificates;
 mod crls;
+mod drafting;
 mod enrollment;
 mod issuance;
 mod issuers;
 mod jobs;
 mod journal;
+mod profiles;
 
 use common::clock::Clock;
 use common::db::{Connection, Database};
@@ -24,6 +26,7 @@ use crate::store::statuses;
 
 pub use certificates::StatusRequest;
 pub use crls::Wake;
+pub use drafting::DryRun;
 pub use enrollment::{Asked, IdempotencyKey, Submission, Submitted};
 pub use issuance::SystemRequest;
 pub use issuers::{Issuers, Member};
@@ -87,11 +90,6 @@ impl Authority {
                 is_refused(c, certificate, about)
             })
         })
-    }
-
-    /// All profiles.
-    pub fn profiles(&self) -> &Profiles {
-        &self.profiles
     }
 
     /// The time.

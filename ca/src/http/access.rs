@@ -8,6 +8,8 @@ use common::identity::{Group, Rule};
 pub enum Operation {
     ListProfiles,
     ShowProfile,
+    EditProfile,
+    DecideProfile,
     SubmitRequest,
     ListRequests,
     ShowRequest,
@@ -26,6 +28,8 @@ pub enum Operation {
 
 const AGENTS: &[Group] = &[Group::CertificateManagerAgents];
 const ADMINISTRATORS: &[Group] = &[Group::Administrators];
+const AGENTS_AND_ADMINISTRATORS: &[Group] =
+    &[Group::CertificateManagerAgents, Group::Administrators];
 const SERVICES: &[Group] = &[Group::SubsystemGroup];
 
 impl Operation {
@@ -47,6 +51,9 @@ impl Operation {
             Self::ListRequests | Self::DecideRequest | Self::MakeCrl => Rule::Members(AGENTS),
             Self::ListJobs | Self::ShowJob => Rule::Members(ADMINISTRATORS),
             Self::ManageAuthority => Rule::Members(ADMINISTRATORS),
+            Self::EditProfile => Rule::Members(ADMINISTRATORS),
+            // Agents enable and disable; administrators stop, which the verb checks.
+            Self::DecideProfile => Rule::Members(AGENTS_AND_ADMINISTRATORS),
             Self::FollowJournal => Rule::Members(SERVICES),
         }
     }

@@ -27,11 +27,22 @@ pub fn routes(config: &mut ServiceConfig, ca: Ca) {
         .app_data(actix_web::web::Data::new(ca))
         .service(resource(
             "/pki/profiles",
-            [(Method::GET, to(profiles::list))],
+            [
+                (Method::GET, to(profiles::list)),
+                (Method::POST, to(profiles::create)),
+            ],
         ))
         .service(resource(
             "/pki/profile/{id}",
-            [(Method::GET, to(profiles::show))],
+            [
+                (Method::GET, to(profiles::show)),
+                (Method::PUT, to(profiles::change)),
+                (Method::DELETE, to(profiles::delete)),
+            ],
+        ))
+        .service(resource(
+            "/pki/profile/{id}/status",
+            [(Method::PUT, to(profiles::decide))],
         ))
         .service(resource(
             "/pki/requests",

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use actix_web::web::{self, Path};
 use actix_web::{HttpRequest, HttpResponse};
+use common::api::Page;
 use common::api::ca::{
-    CsrSummary, Decision, Draft, Link, Request, RequestStatus, Requestor, SubmitRequest,
+    CsrSummary, Decision, Draft, DryRun, Link, Request, RequestStatus, Requestor, SubmitRequest,
 };
-use common::api::{Page, Violation};
 use common::clock::Timestamp;
 use common::http::body::{Body, unsupported};
 use common::http::conditional::{self, IfMatch};
@@ -23,16 +23,19 @@ use super::access::Operation;
 use super::idempotency::{self, Answer};
 use super::page;
 use crate::authority::{Asked, Submission, Submitted};
-use crate::profile::INPUT_ATTRIBUTES;
+use crate::profile::{REQUEST, REQUEST_TYPE};
 use crate::request::State;
 use crate::store::requests::Filter;
 use crate::{Authority, Ca, Error, issue, request};
 
-/// Nothing may stand here yet.
+/// Whether it is meant.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NoQuery {}
+pub(super) struct SubmitQuery {
+    /// `true`: explain what every policy would do, and record nothing.
+    dry_run: Option<bool>,
+}
 
 /// Asks for a certificate under a profile.
 #[utoipa::path(post, path = "/pki/request/{id}", tag = "requests",
@@ -41,7 +44,9 @@ pub(super) struct NoQuery {}
         (String = "application/pkcs10"),
         (String = "application/x-pem-file"),
     )),
+    params(SubmitQuery),
     responses(
+        (status = 200, body = DryRun, description = "with `dry_run`"),
         (status = 201, body = Request),
         (status = 400, body = common::api::Problem),
         (status = 404, body = common::api::Problem),
@@ -53,9 +58,12 @@ pub(super) async fn submit(
     evidence: Evidence,
     request: HttpRequest,
     profile: Path<String>,
-    _: Query<NoQuery>,
+    query: Query<SubmitQuery>,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
+    if query.0.dry_run == Some(true) {
+        return dry_run(&ca, evidence, submission(profile.into_inner(), &body)?).await;
+    }
     let key = idempotency::key(&request, &evidence, &body)?;
     let _running = key.as_ref().map(idempotency::Running::start).transpose()?;
     if let Some(key) = &key
@@ -89,6 +97,31 @@ pub(super) async fn submit(
         },
     );
     answer.await?.respond()
+}
+
+async fn dry_run(
+    ca: &Ca,
+    evidence: Evidence,
+    submission: Submission,
+) -> Result<HttpResponse, Problem> {
+    let body = ca.run(
+        evidence,
+        Operation::SubmitRequest,
+        move |authority, caller| {
+            let runs = authority.dry_run(caller, &submission)?.into_iter();
+            let mut runs = runs.map(|run| DryRun {
+                certificate: describe_draft(&run.draft),
+                policies: run.policies,
+                violations: run.violations,
+                siblings: Vec::new(),
+            });
+            let first = runs.next();
+            let mut first = first.ok_or(Error::NotFound("set of policies"))?;
+            first.siblings = runs.collect();
+            Ok(first)
+        },
+    );
+    Ok(HttpResponse::Ok().json(body.await?))
 }
 
 /// Requests, newest first.
@@ -279,6 +312,7 @@ fn submission(profile: String, body: &Body) -> Result<Submission, Problem> {
     let bare = |csr: Vec<u8>| Submission {
         profile: profile.clone(),
         asked: Asked::Pkcs10(csr),
+        inputs: BTreeMap::new(),
         requestor: None,
         authority: None,
         idempotency: None,
@@ -300,30 +334,18 @@ fn submission(profile: String, body: &Body) -> Result<Submission, Problem> {
 
 fn from_json(profile: String, body: SubmitRequest) -> Result<Submission, Problem> {
     let mut inputs = body.inputs.unwrap_or_default();
-    let unknown: Vec<_> = inputs
-        .keys()
-        .filter(|name| !INPUT_ATTRIBUTES.contains(&name.as_str()))
-        .map(|name| {
-            Violation::field(
-                format!("inputs.{name}"),
-                "unknown-field",
-                "the profile has no such input",
-            )
-        })
-        .collect();
-    if !unknown.is_empty() {
-        return Err(Problem::unprocessable(unknown));
-    }
     let asked = asked(body.csr, body.crmf, &mut inputs)?;
     let given = body.requestor.unwrap_or_default();
+    let told = |name: &str| inputs.get(name).filter(|value| !value.is_empty()).cloned();
     let requestor = Requestor {
-        name: given.name.or_else(|| inputs.remove("requestor_name")),
-        email: given.email.or_else(|| inputs.remove("requestor_email")),
-        phone: given.phone.or_else(|| inputs.remove("requestor_phone")),
+        name: given.name.or_else(|| told("requestor_name")),
+        email: given.email.or_else(|| told("requestor_email")),
+        phone: given.phone.or_else(|| told("requestor_phone")),
     };
     Ok(Submission {
         profile,
         asked,
+        inputs,
         requestor: (requestor != Requestor::default()).then_some(requestor),
         authority: body.authority,
         idempotency: None,
@@ -337,14 +359,14 @@ fn asked(
     inputs: &mut BTreeMap<String, String>,
 ) -> Result<Asked, Problem> {
     let wrong_kind = |message| Problem::field("inputs.cert_request_type", "choice", message);
-    let kind = inputs.remove("cert_request_type");
+    let kind = inputs.remove(REQUEST_TYPE);
     let kind = kind.map(|name| {
         CsrKind::by_name(&name).ok_or_else(|| wrong_kind("the kind of request is pkcs10 or crmf"))
     });
     let kind = kind.transpose()?;
     let pkcs10 = csr.map(|csr| (CsrKind::Pkcs10, csr));
     let crmf = crmf.map(|crmf| (CsrKind::Crmf, crmf));
-    let input = inputs.remove("cert_request");
+    let input = inputs.remove(REQUEST);
     let input = input.map(|text| (kind.unwrap_or(CsrKind::Pkcs10), text));
     let mut given = [pkcs10, crmf, input].into_iter().flatten();
     let (found, text) = match (given.next(), given.next()) {

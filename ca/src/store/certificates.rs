@@ -3,13 +3,16 @@
 use common::clock::Timestamp;
 use common::db::Connection;
 use common::on;
-use common::x509::{Certificate, RevocationReason, SerialNumber, Status};
+use common::x509::status::StatusColumns;
+use common::x509::{Certificate, RevocationReason, SerialNumber, Status, extension};
 use diesel::prelude::*;
 use uuid::Uuid;
+use x509_cert::ext::pkix::KeyUsage;
 
 use super::schema::{certificate_names, certificates, statuses};
 use crate::Error;
 use crate::issue::{Intent, Linted, Signed};
+use crate::profile::{Relative, Relatives};
 
 /// Who asked for and who allowed a certificate.
 #[derive(Clone, Debug)]
@@ -221,6 +224,54 @@ pub fn is_compromised(connection: &mut Connection, spki_sha256: &[u8]) -> Result
         .first(c)
         .optional())?;
     Ok(found.is_some())
+}
+
+/// Certificates with this subject, and certificates with this key.
+pub fn relatives(
+    connection: &mut Connection,
+    subject: &str,
+    spki_sha256: &[u8; 32],
+) -> Result<Relatives, Error> {
+    type Row = (String, Option<Vec<u8>>, i64, StatusColumns, i64);
+    let joined = || {
+        certificates::table
+            .inner_join(statuses::table.on(statuses::serial.eq(certificates::serial)))
+            .select((
+                certificates::subject,
+                certificates::der,
+                certificates::not_after,
+                (statuses::status, statuses::reason, statuses::invalidity_at),
+                statuses::changed_at,
+            ))
+    };
+    let same_subject = joined().filter(certificates::subject.eq(subject));
+    let same_key = joined().filter(certificates::spki_sha256.eq(spki_sha256.as_slice()));
+    let same_subject: Vec<Row> = on!(connection, |c| same_subject.load(c))?;
+    let same_key: Vec<Row> = on!(connection, |c| same_key.load(c))?;
+    let relative = |(subject, der, not_after, status, changed): Row| {
+        let corrupt = || Error::Internal("a status on record is damaged".into());
+        let certificate = der.and_then(|der| Certificate::from_der(&der).ok());
+        Ok(Relative {
+            subject,
+            status: Status::from_columns(status, Timestamp::from_micros(changed))
+                .ok_or_else(corrupt)?,
+            not_after: Timestamp::from_micros(not_after),
+            key_usage: certificate.and_then(|certificate| {
+                let extensions = certificate.parsed().tbs_certificate.extensions.as_deref();
+                extension::find::<KeyUsage>(extensions.unwrap_or_default())
+            }),
+        })
+    };
+    Ok(Relatives {
+        same_subject: same_subject
+            .into_iter()
+            .map(relative)
+            .collect::<Result<_, Error>>()?,
+        same_key: same_key
+            .into_iter()
+            .map(relative)
+            .collect::<Result<_, Error>>()?,
+    })
 }
 
 /// What a list of certificates is narrowed to.

@@ -6,6 +6,7 @@ pub mod crls;
 pub mod idempotency;
 pub mod jobs;
 pub mod journal;
+pub mod profiles;
 pub mod requests;
 pub mod schema;
 pub mod statuses;

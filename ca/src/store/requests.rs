@@ -31,6 +31,7 @@ struct Row {
     history: String,
     kind: String,
     submission: Option<String>,
+    context: String,
 }
 
 /// What a list of requests is narrowed to.
@@ -162,6 +163,7 @@ impl TryFrom<&Request> for Row {
             history: serde_json::to_string(&request.history).map_err(json)?,
             kind: request.kind.name().into(),
             submission: request.submission.map(|id| id.to_string()),
+            context: serde_json::to_string(&request.context).map_err(json)?,
         })
     }
 }
@@ -200,6 +202,7 @@ impl TryFrom<Row> for Request {
             requestor: requestor.map_err(|_| corrupt("requestor"))?,
             violations: serde_json::from_str(&row.violations).map_err(|_| corrupt("violations"))?,
             history: serde_json::from_str(&row.history).map_err(|_| corrupt("history"))?,
+            context: serde_json::from_str(&row.context).map_err(|_| corrupt("context"))?,
             profile: row.profile,
             profile_version: row.profile_version,
             authority: row.authority,

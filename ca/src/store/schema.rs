@@ -45,6 +45,29 @@ diesel::table! {
         history -> Text,
         kind -> Text,
         submission -> Nullable<Text>,
+        context -> Text,
+    }
+}
+
+diesel::table! {
+    profiles (id) {
+        id -> Text,
+        version -> Text,
+        standing -> Text,
+        stopped_by -> Nullable<Text>,
+        stopped_note -> Nullable<Text>,
+        text -> Text,
+        changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    profile_versions (profile, version) {
+        profile -> Text,
+        version -> Text,
+        text -> Text,
+        created_at -> BigInt,
+        created_by -> Text,
     }
 }
 

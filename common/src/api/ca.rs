@@ -81,10 +81,35 @@ pub struct Profile {
     pub visible: bool,
     /// SHA-256 of the profile's text, hex: remembered by requests and certificates.
     pub version: String,
-    /// Who may submit: `none` (anyone) or `agent` (a client certificate of an agent).
+    /// `enabled`, `disabled`, or `stopped` by an administrator.
+    pub status: String,
+    /// Why it is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+    /// Dogtag's class of the profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// Who may submit: `none` (anyone), `agent`, `registration_agent`, `service`,
+    /// `client_certificate` (any of this CA), or an authenticator that is not there.
     pub authentication: String,
-    /// `agent` (somebody decides) or `automatic` (issues at once).
+    /// Who may among them, in Dogtag's access control language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acl: Option<String>,
+    /// `agent` (somebody decides), `automatic` (issues at once), or `agent_or_service` (at once for
+    /// our own services).
     pub approval: String,
+    /// Whether it renews certificates of other profiles.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub renewal: bool,
+    /// What becomes of alternative names in requests: `take`, `refuse` or `replace`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_alt_names: Option<String>,
+    /// The set of the policies that do not name one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_set: Option<String>,
+    /// What keeps it from being enabled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
     /// What to send.
     pub inputs: Vec<ProfileInput>,
     /// What comes back.
@@ -103,7 +128,12 @@ pub struct ProfileInput {
     /// The class (`certReqInputImpl`).
     pub class: String,
     /// Its attributes.
+    #[serde(default)]
     pub attributes: Vec<ProfileAttribute>,
+    /// Its parameters.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub parameters: serde_json::Map<String, serde_json::Value>,
 }
 
 /// One attribute of an input.
@@ -137,6 +167,9 @@ pub struct ProfileOutput {
 /// One policy: a default that fills in, a constraint that checks.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub struct ProfilePolicy {
+    /// The set that it belongs to, where it is not the profile's `policy_set`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<String>,
     /// Its name within the profile.
     pub id: String,
     /// `{class, …parameters}`.
@@ -145,6 +178,85 @@ pub struct ProfilePolicy {
     /// `{class, …parameters}`.
     #[schema(value_type = Object)]
     pub constraint: serde_json::Value,
+}
+
+/// `PUT /pki/profile/{id}/status`.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(
+    tag = "status",
+    rename_all = "snake_case",
+    try_from = "ProfileDecisionFields"
+)]
+pub enum ProfileDecision {
+    /// Requests are accepted.
+    Enabled {
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// Requests are not accepted; the profile may be changed.
+    Disabled {
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// Nothing is issued under it, at once, until an administrator lifts it.
+    Stopped {
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProfileDecisionFields {
+    status: String,
+    #[serde(default)]
+    note: Option<String>,
+}
+
+impl TryFrom<ProfileDecisionFields> for ProfileDecision {
+    type Error = &'static str;
+
+    fn try_from(fields: ProfileDecisionFields) -> Result<Self, Self::Error> {
+        let note = fields.note;
+        match fields.status.as_str() {
+            "enabled" => Ok(Self::Enabled { note }),
+            "disabled" => Ok(Self::Disabled { note }),
+            "stopped" => Ok(Self::Stopped { note }),
+            _ => Err("unknown variant: the status is enabled, disabled or stopped"),
+        }
+    }
+}
+
+/// What one policy did with a request.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct PolicyResult {
+    /// Its name within the profile.
+    pub id: String,
+    /// What it filled in, in words; nothing when it had nothing to say.
+    pub filled: Vec<String>,
+    /// What it checked: the constraint with its parameters.
+    pub checked: String,
+    /// Why it refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+/// `POST /pki/request/{profile_id}?dry_run=true`.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct DryRun {
+    /// The certificate as it would be, as far as the policies got.
+    pub certificate: Draft,
+    /// What each policy did, in order.
+    pub policies: Vec<PolicyResult>,
+    /// Every reason for which there would be none.
+    pub violations: Vec<Violation>,
+    /// The same for the other certificates, where a submission asks for several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(no_recursion)]
+    pub siblings: Vec<DryRun>,
 }
 
 /// Who asked, in their own words.

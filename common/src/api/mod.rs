@@ -58,6 +58,11 @@ impl Violation {
         }
     }
 
+    /// Whether the policy with this id found it.
+    pub fn is_of_policy(&self, id: &str) -> bool {
+        self.policy.as_deref() == Some(id)
+    }
+
     /// The same with the offending value.
     pub fn value(mut self, value: impl Into<String>) -> Self {
         self.value = Some(value.into());

@@ -90,6 +90,42 @@ pub fn email_addresses(name: &Name) -> Vec<String> {
         .collect()
 }
 
+/// Attribute types by the short names that people use in patterns.
+const SHORT_NAMES: [(&str, &str); 14] = [
+    ("cn", "2.5.4.3"),
+    ("sn", "2.5.4.4"),
+    ("serialnumber", "2.5.4.5"),
+    ("c", "2.5.4.6"),
+    ("l", "2.5.4.7"),
+    ("st", "2.5.4.8"),
+    ("o", "2.5.4.10"),
+    ("ou", "2.5.4.11"),
+    ("title", "2.5.4.12"),
+    ("givenname", "2.5.4.42"),
+    ("e", "1.2.840.113549.1.9.1"),
+    ("email", "1.2.840.113549.1.9.1"),
+    ("dc", "0.9.2342.19200300.100.1.25"),
+    ("uid", "0.9.2342.19200300.100.1.1"),
+];
+
+/// An attribute type by its short name or as an OID.
+pub fn attribute_type(name: &str) -> Option<const_oid::ObjectIdentifier> {
+    let lower = name.to_ascii_lowercase();
+    let short = SHORT_NAMES.iter().find(|(known, _)| *known == lower);
+    short.map_or(name, |(_, oid)| oid).parse().ok()
+}
+
+/// The most specific value of an attribute, by its short name in any case (`cn`).
+pub fn attribute(name: &Name, short: &str) -> Option<String> {
+    let short = short.to_ascii_lowercase();
+    let (_, oid) = SHORT_NAMES.iter().find(|(known, _)| *known == short)?;
+    let attributes = name.0.iter().flat_map(|rdn| rdn.0.iter());
+    attributes
+        .filter(|attribute| attribute.oid.to_string() == *oid)
+        .filter_map(|attribute| text_of(&attribute.value))
+        .next_back()
+}
+
 /// The text of a string value, `None` for types that are not text here.
 pub fn text_of(value: &Any) -> Option<String> {
     let readable = matches!(

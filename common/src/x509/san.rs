@@ -1,11 +1,14 @@
-//! Subject alternative names as text (`dns:…`, `ip:…`, `email:…`, `uri:…`) and back.
+//! Subject alternative names as text (`dns:…`, `ip:…`, `email:…`, `uri:…`, and the rarer
+//! `directory:…`, `rid:…`, `other:OID;text`) and back.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use der::asn1::{Ia5String, OctetString};
-use x509_cert::ext::pkix::name::GeneralName;
+use const_oid::ObjectIdentifier;
+use der::asn1::{Ia5String, OctetString, Utf8StringRef};
+use der::{Any, Tag, Tagged};
+use x509_cert::ext::pkix::name::{GeneralName, OtherName};
 
 /// An alternative name of a kind that we issue (RFC 5280 §4.2.1.6).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +21,12 @@ pub enum AlternativeName {
     Email(String),
     /// An absolute URI.
     Uri(String),
+    /// A distinguished name, RFC 4514 text.
+    Directory(String),
+    /// A registered identifier.
+    Registered(ObjectIdentifier),
+    /// An otherName whose value is text, such as a user principal name.
+    Other(ObjectIdentifier, String),
 }
 
 impl fmt::Display for AlternativeName {
@@ -27,6 +36,9 @@ impl fmt::Display for AlternativeName {
             Self::Ip(address) => write!(f, "ip:{address}"),
             Self::Email(address) => write!(f, "email:{address}"),
             Self::Uri(uri) => write!(f, "uri:{uri}"),
+            Self::Directory(name) => write!(f, "directory:{name}"),
+            Self::Registered(oid) => write!(f, "rid:{oid}"),
+            Self::Other(oid, text) => write!(f, "other:{oid};{text}"),
         }
     }
 }
@@ -45,7 +57,19 @@ impl FromStr for AlternativeName {
             }
             Some(("email", address)) => Self::Email(address.into()),
             Some(("uri", uri)) => Self::Uri(uri.into()),
-            _ => return Err(format!("`{text}` is none of dns:…, ip:…, email:…, uri:…")),
+            Some(("directory", name)) => Self::Directory(super::name::parse(name)?.to_string()),
+            Some(("rid", oid)) => Self::Registered(identifier(oid)?),
+            Some(("other", rest)) => {
+                let (oid, value) = rest
+                    .split_once(';')
+                    .ok_or_else(|| format!("`{text}` is not other:OID;text"))?;
+                Self::Other(identifier(oid)?, value.into())
+            }
+            _ => {
+                return Err(format!(
+                    "`{text}` is none of dns:…, ip:…, email:…, uri:…, directory:…, rid:…, other:…"
+                ));
+            }
         };
         name.check()?;
         Ok(name)
@@ -65,10 +89,17 @@ impl AlternativeName {
                 let v6 = <[u8; 16]>::try_from(bytes).map(IpAddr::from);
                 Self::Ip(v4.or(v6).map_err(|_| "an IP address has 4 or 16 octets")?)
             }
-            GeneralName::OtherName(_) => return Err("otherName is not supported".into()),
-            GeneralName::DirectoryName(_) => return Err("directoryName is not supported".into()),
+            GeneralName::OtherName(other) if other.value.tag() == Tag::Utf8String => {
+                let text = String::from_utf8(other.value.value().to_vec());
+                let text = text.map_err(|_| "the text of an otherName is not UTF-8")?;
+                Self::Other(other.type_id, text)
+            }
+            GeneralName::OtherName(_) => {
+                return Err("an otherName that is no UTF8String is not supported".into());
+            }
+            GeneralName::DirectoryName(name) => Self::Directory(name.to_string()),
             GeneralName::EdiPartyName(_) => return Err("ediPartyName is not supported".into()),
-            GeneralName::RegisteredId(_) => return Err("registeredID is not supported".into()),
+            GeneralName::RegisteredId(oid) => Self::Registered(*oid),
         };
         name.check()?;
         Ok(name)
@@ -83,6 +114,14 @@ impl AlternativeName {
             Self::Uri(uri) => GeneralName::UniformResourceIdentifier(ascii(uri)),
             Self::Ip(IpAddr::V4(address)) => GeneralName::IpAddress(octets(&address.octets())),
             Self::Ip(IpAddr::V6(address)) => GeneralName::IpAddress(octets(&address.octets())),
+            Self::Directory(name) => GeneralName::DirectoryName(
+                super::name::parse(name).expect("checked when it was made"),
+            ),
+            Self::Registered(oid) => GeneralName::RegisteredId(*oid),
+            Self::Other(oid, text) => GeneralName::OtherName(OtherName {
+                type_id: *oid,
+                value: Any::from(Utf8StringRef::new(text).expect("checked when it was made")),
+            }),
         }
     }
 
@@ -93,9 +132,23 @@ impl AlternativeName {
                 Err(format!("`{address}` is no e-mail address"))
             }
             Self::Uri(uri) if !is_absolute_uri(uri) => Err(format!("`{uri}` is no absolute URI")),
-            Self::Dns(_) | Self::Email(_) | Self::Uri(_) | Self::Ip(_) => Ok(()),
+            Self::Directory(name) => super::name::parse(name).map(|_| ()),
+            Self::Other(_, text) if text.is_empty() || text.chars().any(char::is_control) => {
+                Err("the text of an otherName is empty or has control characters".into())
+            }
+            Self::Dns(_)
+            | Self::Email(_)
+            | Self::Uri(_)
+            | Self::Ip(_)
+            | Self::Registered(_)
+            | Self::Other(..) => Ok(()),
         }
     }
+}
+
+fn identifier(text: &str) -> Result<ObjectIdentifier, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is no object identifier"))
 }
 
 fn octets(bytes: &[u8]) -> OctetString {
@@ -123,7 +176,8 @@ pub fn is_label(label: &str) -> bool {
     (1..=63).contains(&label.len()) && ldh && !label.starts_with('-') && !label.ends_with('-')
 }
 
-fn is_mailbox(address: &str) -> bool {
+/// Whether this is `local@host.name` in ASCII.
+pub fn is_mailbox(address: &str) -> bool {
     let Some((local, domain)) = address.rsplit_once('@') else {
         return false;
     };
@@ -183,6 +237,9 @@ mod tests {
             "ip:2001:db8::1",
             "email:a@b.example",
             "uri:https://a.example/x",
+            "directory:CN=a,O=b",
+            "rid:1.2.3",
+            "other:1.3.6.1.4.1.311.20.2.3;a@b.example",
         ] {
             let name: AlternativeName = text.parse().expect(text);
             assert_eq!(name.to_string(), text);

@@ -1,0 +1,3 @@
+ALTER TABLE requests DROP COLUMN context;
+DROP TABLE profile_versions;
+DROP TABLE profiles;
