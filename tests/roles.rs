@@ -22,6 +22,10 @@ GET    /pki/info                        -                  200 200 200 200 200 2
 GET    /pki/openapi.json                -                  200 200 200 200 200 200
 GET    /pki/profiles                    -                  200 200 200 200 200 200
 GET    /pki/profile/{}                  caServerCert       200 200 200 200 200 200
+POST   /pki/profiles                    -                  401 403 403 403 422 403
+PUT    /pki/profile/{}                  caServerCert       401 403 403 403 422 403
+DELETE /pki/profile/{}                  caServerCert       401 403 403 403 409 403
+PUT    /pki/profile/{}/status           caServerCert       401 403 409 403 403 403
 POST   /pki/request/{}                  caServerCert       201 201 201 201 201 201
 POST   /pki/request/{}                  caAgentServerCert  401 403 201 403 403 403
 GET    /pki/requests                    -                  401 403 200 403 403 403
@@ -97,6 +101,10 @@ impl Objects {
     fn with_body<'a>(&self, call: Call<'a>, method: &str, template: &str) -> Call<'a> {
         match (method, template) {
             ("POST", "/pki/request/{}") => call.body("application/pkcs10", &self.csr),
+            ("POST", "/pki/profiles") | ("PUT", "/pki/profile/{}") => {
+                call.body("application/toml", b"id = ")
+            }
+            ("PUT", "/pki/profile/{}/status") => call.json(r#"{"status":"enabled"}"#),
             ("POST", "/ocsp") => call.body("application/ocsp-request", b"M"),
             ("PUT", "/pki/request/{}/status") => call.json(r#"{"status":"approved"}"#),
             ("POST", "/pki/authorities") => call.json(r#"{"subject":""}"#),

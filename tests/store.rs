@@ -19,13 +19,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use ca::Authority;
-use ca::authority::Issuers;
+use ca::authority::{Issuers, Profiles};
 use ca::config::Config;
 use ca::create::{HOST, SIGNING};
 use ca::issue::Linted;
 use ca::issuer::{Issuer, Places};
 use ca::lint::Rules;
-use ca::profile::{Profile, Profiles};
+use ca::profile::Profile;
 use ca::store::authorities::{self, Record};
 use ca::store::certificates::{Origin, Unfinished, intend, record};
 use common::api::ca::Changes;

@@ -15,12 +15,11 @@ use x509_cert::certificate::{TbsCertificate, Version};
 use x509_cert::name::Name;
 use x509_cert::time::Validity;
 
-use crate::authority::Issuers;
+use crate::authority::{Issuers, Profiles};
 use crate::config::Config;
 use crate::issue::{Draft, assemble};
 use crate::issuer::{Issuer, Places};
 use crate::lint::Rules;
-use crate::profile::Profiles;
 use crate::store;
 use crate::store::authorities::{self, Record};
 use crate::{Authority, Error};

@@ -259,8 +259,10 @@ fn key_identifiers(
     self_signed: bool,
 ) -> Check {
     let own = extension::find::<SubjectKeyIdentifier>(extensions);
-    // RFC 7093 §2 (1), or SHA-1 as in RFC 5280 §4.2.1.2 (1).
-    let fits = own.is_some_and(|id| {
+    let is_ca =
+        extension::find::<BasicConstraints>(extensions).is_some_and(|constraints| constraints.ca);
+    // RFC 7093 §2 (1), or SHA-1 as in RFC 5280 §4.2.1.2 (1); only a CA must have one.
+    let fits = own.map_or(!is_ca, |id| {
         let id = id.0.as_bytes();
         id == key.key_identifier() || id == key.sha1()
     });

@@ -155,7 +155,7 @@ fn a_follower_of_many_writers_sees_each_commit_once_in_order(store: &Store) {
 
 /// On a file there is one process; a second reader in it stands for the second instance.
 fn authority_twin(one: &Authority) -> Authority {
-    let profiles = ca::profile::Profiles::open(one.database().clone(), super::START)
+    let profiles = ca::authority::Profiles::open(one.database().clone(), super::START)
         .expect("the database can be read");
     let (database, clock) = (one.database().clone(), one.clock().clone());
     Authority::new(

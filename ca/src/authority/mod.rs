@@ -1,6 +1,7 @@
 //! The verbs of the CA. Synchronous; called on blocking threads only.
 
 mod authorities;
+mod catalog;
 mod certificates;
 mod crls;
 mod drafting;
@@ -21,9 +22,9 @@ use crate::config::{Config, CrlConfig};
 use crate::create::HOST;
 use crate::journal::News;
 use crate::lint::Rules;
-use crate::profile::Profiles;
 use crate::store::statuses;
 
+pub use catalog::Profiles;
 pub use certificates::StatusRequest;
 pub use crls::Wake;
 pub use drafting::DryRun;

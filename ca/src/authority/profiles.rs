@@ -10,9 +10,9 @@ use common::db::audit;
 use common::http::conditional::IfMatch;
 use common::identity::{Caller, Denied, Group};
 
-use super::Authority;
+use super::{Authority, Profiles};
 use crate::Error;
-use crate::profile::{Entry, Profiles, Standing, Text};
+use crate::profile::{Entry, Standing, Text};
 use crate::store::profiles;
 
 impl Authority {

@@ -2,15 +2,15 @@
 //!
 //! A profile is an ordered list of policies, each a *default* that fills in and a *constraint* that
 //! checks. Class and parameter names are Dogtag's. [`Text`] is what a file says, [`Profile`] what is
-//! ready for use, and a [`Profiles`] all that are on record.
+//! ready for use, and [`Entry`] one on record.
 
 mod acl;
 mod authentication;
-mod catalog;
 mod cfg;
 mod composition;
 mod constraint;
 mod default;
+mod entry;
 mod fixed;
 mod general_name;
 mod input;
@@ -35,9 +35,9 @@ use default::Default;
 use input::Input;
 
 pub use authentication::{Approval, Authentication};
-pub use catalog::{Entry, Profiles, Standing};
 pub use composition::{Ask, Original};
 pub use constraint::{Relative, Relatives};
+pub use entry::{Entry, Standing};
 pub use input::{REQUEST, REQUEST_TYPE};
 pub use shipped::shipped;
 pub use text::{Item, Plugin, RequestedNames, Text};
