@@ -407,8 +407,9 @@ impl Authority {
     }
 
     fn profile_of_authorities(&self, id: &str) -> Result<Arc<profile::Profile>, Error> {
-        let profile = self.profiles.find(id).filter(|p| p.text().enabled);
-        profile.cloned().ok_or_else(|| {
+        let entry = self.profiles.find(id);
+        let profile = entry.and_then(|entry| entry.enabled().cloned());
+        profile.ok_or_else(|| {
             let message = format!("there is no enabled profile `{id}`");
             Error::field("profile", "unknown", message)
         })
