@@ -189,7 +189,8 @@ impl World {
         self
     }
 
-    fn start(&mut self) {
+    /// Starts what [`World::stop`] stopped, on the same folder.
+    pub fn start(&mut self) {
         let data = self.data();
         let [https, http, ..] = self.ports;
         match self.arrangement {

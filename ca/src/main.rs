@@ -1,18 +1,23 @@
 //! `chancery-ca`: the certificate authority, alone.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use actix_web::web::ServiceConfig;
+use ca::authority::SystemRequest;
 use ca::issuer::Places;
-use ca::{Ca, Config, config, create, http, jobs};
+use ca::{Authority, Ca, Config, config, create, http, jobs};
 use clap::Command;
 use client::Endpoint;
 use common::clock::Clock;
 use common::config::Setting;
+use common::crypto::KeyEncryptionKey;
 use common::http::server::Listeners;
+use common::http::tls::Tls;
 use common::keystore::KeyStore;
 use common::process::{self, Process};
+use common::upkeep;
 
 /// Where the others are.
 const PEERS: [Setting; 2] = [
@@ -76,6 +81,7 @@ fn run(known: &[Setting], flags: &clap::ArgMatches) -> Result<(), String> {
             Some(Endpoint::new(&url, &anchors, Some(&identity)).map_err(|e| e.to_string())?)
         }
     };
+    keep_renewed(&authority, folder.path(), &kek, &tls, kra.clone());
     let ca = Ca::new(authority).with_kra(kra);
     let roles = vec![ca.role()];
     let stopping = ca.clone();
@@ -93,4 +99,26 @@ fn run(known: &[Setting], flags: &clap::ArgMatches) -> Result<(), String> {
         std::future::ready(Ok(())),
         move || stopping.stop(),
     ))
+}
+
+/// Our own certificates are renewed by ourselves.
+fn keep_renewed(
+    authority: &Arc<Authority>,
+    folder: &Path,
+    kek: &KeyEncryptionKey,
+    tls: &Tls,
+    kra: Option<Endpoint>,
+) {
+    let all = upkeep::of_service(folder, kek, "caServerCert", tls.clone(), move |identity| {
+        let replaced = kra.as_ref().map(|kra| kra.replace_credential(&identity));
+        replaced.transpose().map(drop).map_err(|e| e.to_string())
+    });
+    let authority = Arc::clone(authority);
+    process::spawn("upkeep", move || {
+        let ask = |profile, csr| {
+            let chain = authority.issue_chain_for_system(SystemRequest { profile, csr });
+            chain.map_err(|e| e.to_string())
+        };
+        upkeep::keep(&all, &Clock::System, &ask);
+    });
 }

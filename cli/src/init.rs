@@ -160,7 +160,7 @@ impl Init {
             make(staging, &config, names, Places::new(&ca_http, &ocsp_http))?;
             let files = [
                 ("ca", ca_toml(&ca, &kra, &ca_http, &ocsp_http)),
-                ("kra", kra_toml(&kra)),
+                ("kra", kra_toml(&kra, &ca)),
                 ("ocsp", ocsp_toml(&ocsp, &ca, &ocsp_http)),
             ];
             for (service, text) in files {
@@ -227,10 +227,11 @@ fn ca_toml(ca: &Place, kra: &Place, http: &str, ocsp_http: &str) -> String {
     )
 }
 
-fn kra_toml(kra: &Place) -> String {
+fn kra_toml(kra: &Place, ca: &Place) -> String {
     format!(
-        "https = \"{}\"\nhosts = \"{}\"\n",
+        "https = \"{}\"\nca_url = \"{}\"\nhosts = \"{}\"\n",
         kra.listen(kra.port),
+        ca.url,
         kra.host
     )
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
+use ca::authority::SystemRequest;
 use ca::issuer::Places;
 use ca::{Ca, jobs};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
@@ -15,6 +16,7 @@ use common::folder::{Content, Folder};
 use common::http::server::Listeners;
 use common::keystore::KeyStore;
 use common::process::{self, Process};
+use common::upkeep::{self, Upkeep};
 use kra::Kra;
 use ocsp::Ocsp;
 
@@ -150,6 +152,7 @@ fn serve(
     let root = root.certificate.clone();
     let authority = Arc::new(authority);
     jobs::start(&authority).map_err(|e| e.to_string())?;
+    let authority_of_upkeep = Arc::clone(&authority);
     let ca = Ca::new(authority);
     let kra = Kra::open(&kra_dir, &kek, Clock::System)?;
     // The responder follows the CA as it would from another machine.
@@ -160,6 +163,16 @@ fn serve(
     .identity("subsystem")?;
     let url = process::local_url(listeners.https());
     let endpoint = Endpoint::new(&url, &anchors, Some(&identity)).map_err(|e| e.to_string())?;
+    let mut all = upkeep::of_service(&ca_dir, &kek, "caServerCert", tls.clone(), |_| Ok(()));
+    all.push(upkeep::of_subsystem(&kra_dir, &kek, |_| Ok(())));
+    all.push(kra.upkeep(&kra_dir, &kek));
+    let renewed = endpoint.clone();
+    all.push(upkeep::of_subsystem(&ocsp_dir, &kek, move |identity| {
+        renewed
+            .replace_credential(&identity)
+            .map_err(|e| e.to_string())
+    }));
+    keep_renewed(authority_of_upkeep, all);
     let responder = ocsp::create::open(&ocsp_dir, kek, ocsp_config, root, endpoint, Clock::System)?;
     let ocsp = Ocsp::new(Arc::new(responder));
 
@@ -191,6 +204,17 @@ fn serve(
         },
         move || stopping.stop(),
     ))
+}
+
+/// The certificates of all three services are renewed by the CA beside them.
+fn keep_renewed(authority: Arc<ca::Authority>, all: Vec<Upkeep>) {
+    process::spawn("upkeep", move || {
+        let ask = |profile, csr| {
+            let chain = authority.issue_chain_for_system(SystemRequest { profile, csr });
+            chain.map_err(|e| e.to_string())
+        };
+        upkeep::keep(&all, &Clock::System, &ask);
+    });
 }
 
 /// The responder asks the CA for its certificate and its journal; both are in this process.

@@ -99,6 +99,38 @@ impl Endpoint {
         self.get_bytes(&format!("/pki/crl?authority={}", escape(authority)), accept)
     }
 
+    /// Asks for a certificate that is issued at once; gives it with the intermediates above it.
+    pub fn issue(
+        &self,
+        profile: &str,
+        csr: &[u8],
+    ) -> Result<Vec<common::x509::Certificate>, String> {
+        let request = SubmitRequest {
+            csr: Some(common::x509::pem("CERTIFICATE REQUEST", csr)),
+            ..SubmitRequest::default()
+        };
+        let submitted = self.submit(profile, &request).map_err(|e| e.to_string())?;
+        let link = submitted
+            .certificate
+            .ok_or("the CA lets the request wait for an agent")?;
+        let issued = self.certificate(&link.id).map_err(|e| e.to_string())?;
+        let above = self
+            .authority_chain(&issued.authority)
+            .map_err(|e| e.to_string())?;
+        let mut chain = vec![common::x509::Certificate::from_pem(&issued.pem)?];
+        for pem in &above.certificates {
+            let certificate = common::x509::Certificate::from_pem(pem)?;
+            // Those that trust a root have it.
+            if certificate
+                .verify_signed_by(certificate.public_key())
+                .is_err()
+            {
+                chain.push(certificate);
+            }
+        }
+        Ok(chain)
+    }
+
     /// `GET /pki/authorities`, all pages; with those that were deleted and not forgotten yet when
     /// `deleted`.
     pub fn authorities(&self, deleted: bool) -> Result<Vec<Authority>, Error> {

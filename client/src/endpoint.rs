@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use common::api::Problem;
 use common::http::tls::{TlsIdentity, provider};
 use common::x509::Certificate;
@@ -68,7 +69,9 @@ fn describe(problem: &Problem) -> String {
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     base: String,
-    agent: Agent,
+    anchors: Arc<Vec<Certificate>>,
+    /// Shared by all clones, so that a new credential reaches every one.
+    agent: Arc<ArcSwap<Agent>>,
     timeout: Duration,
 }
 
@@ -91,26 +94,22 @@ impl Endpoint {
         anchors: &[Certificate],
         credential: Option<&Credential>,
     ) -> Result<Self, Error> {
-        let roots: Vec<_> = anchors.iter().map(certificate).collect();
-        let client = credential.map(client_certificate).transpose()?;
-        let tls = TlsConfig::builder()
-            .unversioned_rustls_crypto_provider(provider())
-            .root_certs(RootCerts::Specific(Arc::new(roots)))
-            .client_cert(client)
-            .build();
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .tls_config(tls)
-            .proxy(None)
-            .max_redirects(0)
-            .timeout_connect(Some(Duration::from_secs(5)))
-            .user_agent(concat!("chancery/", env!("CARGO_PKG_VERSION")))
-            .build();
         Ok(Self {
             base: base.trim_end_matches('/').to_owned(),
-            agent: config.new_agent(),
+            anchors: Arc::new(anchors.to_vec()),
+            agent: Arc::new(ArcSwap::from_pointee(agent(anchors, credential)?)),
             timeout: Duration::from_secs(60),
         })
+    }
+
+    /// Proves itself with another credential from the next call on, in all clones.
+    ///
+    /// # Errors
+    /// When the credential's key is not usable.
+    pub fn replace_credential(&self, credential: &Credential) -> Result<(), Error> {
+        let agent = agent(&self.anchors, Some(credential))?;
+        self.agent.store(Arc::new(agent));
+        Ok(())
     }
 
     /// The same service with another limit on the time of a whole call.
@@ -138,7 +137,7 @@ impl Endpoint {
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Tagged<T>, Error> {
         let url = self.url(path);
         let response = self
-            .timed(self.agent.get(&url))
+            .timed(self.agent.load().get(&url))
             .header("Accept", "application/json")
             .call();
         json(&url, response)
@@ -148,7 +147,7 @@ impl Endpoint {
     pub fn get_bytes(&self, path: &str, accept: &str) -> Result<Vec<u8>, Error> {
         let url = self.url(path);
         let response = self
-            .timed(self.agent.get(&url))
+            .timed(self.agent.load().get(&url))
             .header("Accept", accept)
             .call();
         Ok(bytes(&url, response)?.value)
@@ -161,14 +160,17 @@ impl Endpoint {
         body: &impl Serialize,
     ) -> Result<Tagged<T>, Error> {
         let url = self.url(path);
-        json(&url, self.timed(self.agent.post(&url)).send_json(body))
+        json(
+            &url,
+            self.timed(self.agent.load().post(&url)).send_json(body),
+        )
     }
 
     /// POST of other bytes.
     pub fn post_bytes(&self, path: &str, media_type: &str, body: &[u8]) -> Result<Vec<u8>, Error> {
         let url = self.url(path);
         let response = self
-            .timed(self.agent.post(&url))
+            .timed(self.agent.load().post(&url))
             .header("Content-Type", media_type)
             .send(body);
         Ok(bytes(&url, response)?.value)
@@ -182,7 +184,7 @@ impl Endpoint {
         body: &impl Serialize,
     ) -> Result<Tagged<T>, Error> {
         let url = self.url(path);
-        let mut request = self.timed(self.agent.put(&url));
+        let mut request = self.timed(self.agent.load().put(&url));
         if let Some(tag) = if_match {
             request = request.header("If-Match", tag);
         }
@@ -196,6 +198,25 @@ impl Endpoint {
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
+}
+
+fn agent(anchors: &[Certificate], credential: Option<&Credential>) -> Result<Agent, Error> {
+    let roots: Vec<_> = anchors.iter().map(certificate).collect();
+    let client = credential.map(client_certificate).transpose()?;
+    let tls = TlsConfig::builder()
+        .unversioned_rustls_crypto_provider(provider())
+        .root_certs(RootCerts::Specific(Arc::new(roots)))
+        .client_cert(client)
+        .build();
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .tls_config(tls)
+        .proxy(None)
+        .max_redirects(0)
+        .timeout_connect(Some(Duration::from_secs(5)))
+        .user_agent(concat!("chancery/", env!("CARGO_PKG_VERSION")))
+        .build();
+    Ok(config.new_agent())
 }
 
 fn certificate(certificate: &Certificate) -> ureq::tls::Certificate<'static> {

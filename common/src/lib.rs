@@ -14,4 +14,5 @@ pub mod keystore;
 pub mod pkcs12;
 pub mod process;
 pub mod telemetry;
+pub mod upkeep;
 pub mod x509;

@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use common::clock::Clock;
 use common::crypto::KeyEncryptionKey;
 use common::db::Database;
 use common::http::{Problem, Work, site};
 use common::identity::{Caller, Denied, Evidence, Rule, authorize};
+use common::upkeep::Upkeep;
 
-use crate::transport::Transport;
+use crate::transport::{TRANSPORT, Transport};
 use crate::vault::Vault;
 use crate::{create, http};
 
@@ -21,7 +23,7 @@ pub struct Kra(Arc<State>);
 struct State {
     database: Database,
     _vault: Vault,
-    transport: Transport,
+    transport: ArcSwap<Transport>,
     clock: Clock,
     work: Work,
 }
@@ -72,15 +74,35 @@ impl Kra {
         Ok(Self(Arc::new(State {
             database: create::open_database(folder)?,
             _vault: Vault::open(folder, kek)?,
-            transport: Transport::open(folder, kek)?,
+            transport: ArcSwap::from_pointee(Transport::open(folder, kek)?),
             clock,
             work: Work::new(JOBS_MAX),
         })))
     }
 
     /// The transport key.
-    pub fn transport(&self) -> &Transport {
-        &self.0.transport
+    pub fn transport(&self) -> Arc<Transport> {
+        self.0.transport.load_full()
+    }
+
+    /// Hands out another certificate of the transport key, which is in `folder`, from now on.
+    pub fn replace_transport(&self, folder: &Path, kek: &KeyEncryptionKey) -> Result<(), String> {
+        let transport = Transport::open(folder, kek)?;
+        self.0.transport.store(Arc::new(transport));
+        Ok(())
+    }
+
+    /// Keeps the transport certificate renewed.
+    pub fn upkeep(&self, folder: &Path, kek: &KeyEncryptionKey) -> Upkeep {
+        let kra = self.clone();
+        let (path, key) = (folder.to_owned(), kek.clone());
+        Upkeep {
+            folder: folder.to_owned(),
+            kek: kek.clone(),
+            name: TRANSPORT,
+            profile: "caTransportCert",
+            renewed: Box::new(move |_| kra.replace_transport(&path, &key)),
+        }
     }
 
     /// Finds out on a blocking thread who calls, and whether `rule` lets them in.
@@ -98,7 +120,7 @@ impl Kra {
             name: "kra",
             openapi: http::openapi::document(),
             readiness: Arc::new(move || {
-                let expired = state.transport.certificate().not_after() < state.clock.now();
+                let expired = state.transport.load().certificate().not_after() < state.clock.now();
                 expired
                     .then(|| "the transport certificate has expired".to_owned())
                     .into_iter()

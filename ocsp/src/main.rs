@@ -12,6 +12,7 @@ use common::config::Setting;
 use common::http::server::Listeners;
 use common::keystore::KeyStore;
 use common::process::{self, Process};
+use common::upkeep;
 use ocsp::{Config, Ocsp, config, create, http};
 
 /// Where the CA is.
@@ -59,6 +60,15 @@ fn run(known: &[Setting], flags: &clap::ArgMatches) -> Result<(), String> {
     }
     .identity("subsystem")?;
     let ca = Endpoint::new(&ca_url, &anchors, Some(&identity)).map_err(|e| e.to_string())?;
+    let all = upkeep::of_service(folder.path(), &kek, "caSubsystemCert", tls.clone(), {
+        let ca = ca.clone();
+        move |identity| ca.replace_credential(&identity).map_err(|e| e.to_string())
+    });
+    let renewing = ca.clone();
+    process::spawn("upkeep", move || {
+        let ask = |profile: &str, csr: Vec<u8>| renewing.issue(profile, &csr);
+        upkeep::keep(&all, &Clock::System, &ask);
+    });
     let issuer = anchors
         .first()
         .cloned()

@@ -10,6 +10,7 @@ use common::api::ca::SubmitRequest;
 use common::clock::Clock;
 use common::crypto::{KeyEncryptionKey, KeySpec, PrivateKey};
 use common::keystore::{KeyStore, request};
+use common::upkeep::is_due;
 use common::x509::{Certificate, pem};
 
 /// The id of the first authority.
@@ -73,14 +74,9 @@ impl Signer {
 
     /// Gets a delegate when there is none or two thirds of its life are over.
     pub fn renew_when_due(&self) -> Result<(), String> {
-        let due = self.current().is_none_or(|delegate| {
-            let (start, end) = (
-                delegate.certificate.not_before(),
-                delegate.certificate.not_after(),
-            );
-            let life = end.seconds() - start.seconds();
-            self.clock.now() >= start.plus_seconds(life / 3 * 2)
-        });
+        let now = self.clock.now();
+        let due = self.current();
+        let due = due.is_none_or(|delegate| is_due(&delegate.certificate, now));
         match due {
             true => self.renew(),
             false => Ok(()),

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::Authority;
 use super::enrollment::{Asked, IdempotencyKey, Submission, origin, remember};
 use crate::Error;
+use crate::create::HOST;
 use crate::issue::{Intent, Linted, Signed};
 use crate::request::{NotPending, Request, State};
 use crate::store::{authorities, certificates, requests};
@@ -229,6 +230,20 @@ impl Authority {
             certificates::intend(c, &linted, &origin, now)
         })?;
         self.finish_without_request(&system, intent)
+    }
+
+    /// The same as a chain for servers and clients: leaf first, without the root.
+    pub fn issue_chain_for_system(
+        &self,
+        request: SystemRequest,
+    ) -> Result<Vec<Certificate>, Error> {
+        let leaf = self.issue_for_system(request)?;
+        let host = self.current(HOST)?;
+        let above = host.issuer.full_chain();
+        let above = above.into_iter().chain(&host.crosses);
+        let is_root = |c: &Certificate| c.verify_signed_by(c.public_key()).is_ok();
+        let above = above.filter(|certificate| !is_root(certificate)).cloned();
+        Ok(std::iter::once(leaf).chain(above).collect())
     }
 
     /// Issues a certificate that the installation itself needs.

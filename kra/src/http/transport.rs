@@ -32,12 +32,13 @@ pub(super) async fn show(
     kra.admit(evidence, Rule::Anyone).await?;
     let mut response = HttpResponse::Ok();
     response.insert_header(("vary", "accept"));
-    let certificate = kra.transport().certificate();
+    let transport = kra.transport();
+    let certificate = transport.certificate();
     Ok(match media_type {
         "application/x-pem-file" => response.content_type(media_type).body(certificate.pem()),
         "application/pkix-cert" => response
             .content_type(media_type)
             .body(certificate.der().to_vec()),
-        _ => response.json(kra.transport().describe()),
+        _ => response.json(transport.describe()),
     })
 }
