@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use tests::foreign::{
     KeyKind, OpensslCsr, Said, certificate_extension, certificate_is_accepted, crl_is_accepted,
     openssl, openssl_csr, openssl_ocsp, path, pkilint_certificate, pkilint_crl, tool,
 };
-use tests::world::{Answer, World, eventually, text};
+use tests::world::{Answer, World, eventually, program, text};
 
 /// Makes an authority as the administrator.
 fn create(world: &World, wanted: &Value) -> Answer {
@@ -631,4 +632,227 @@ fn it_answers_for_a_new_authority(world: &World) -> (PathBuf, PathBuf) {
     change(world, &id, "disabled").with_status(200);
     assert_eq!(ask(), Said::Revoked);
     (ca, leaf)
+}
+
+/// Runs `chancery` and gives what it printed.
+fn chancery(world: &World, arguments: &[&str]) -> Output {
+    Command::new(program("chancery"))
+        .args(["--url", &world.https(), "--ca-file"])
+        .arg(world.ca_pem())
+        .args(arguments)
+        .output()
+        .expect("chancery can be started")
+}
+
+#[test]
+fn the_command_line_makes_stops_renews_and_deletes_authorities() {
+    let world = World::up();
+    let admin = world.credential("admin");
+    let run = |arguments: &[&str]| {
+        let arguments = [
+            &["--credential", path(&admin), "--json", "authority"],
+            arguments,
+        ];
+        let output = chancery(&world, &arguments.concat());
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{error}");
+        serde_json::from_slice::<Value>(&output.stdout).unwrap_or(Value::Null)
+    };
+    let made = run(&[
+        "create",
+        "CN=Sub CA",
+        "--parent",
+        "host",
+        "--key",
+        "ec",
+        "--curve",
+        "P-384",
+    ]);
+    let id = text(&made["id"]).to_owned();
+    assert_eq!(run(&["show", &id])["subject"], "CN=Sub CA");
+    assert_eq!(run(&["list"])["entries"].as_array().map(Vec::len), Some(2));
+    assert_eq!(run(&["stop", &id, "--note", "wrong"])["status"], "stopped");
+    assert_eq!(run(&["enable", &id])["status"], "enabled");
+    assert_ne!(run(&["renew", &id])["certificate"], made["certificate"]);
+    assert_eq!(run(&["disable", &id])["enabled"], false);
+    run(&["delete", &id]);
+    assert_eq!(run(&["list"])["entries"].as_array().map(Vec::len), Some(1));
+    // By an outside root.
+    let (root, _) = outside_root(&world);
+    let made = run(&["create", "CN=Below Outside"]);
+    let own = certify(&world, text(&made["csr"]), CA_EXTENSIONS);
+    let chain = fs::read_to_string(own).expect("readable");
+    let chain = chain + &fs::read_to_string(root).expect("readable");
+    let chain = save(&world, "chain.pem", chain);
+    let id = text(&made["id"]);
+    assert_eq!(
+        run(&["complete", id, "--chain", path(&chain)])["enabled"],
+        true
+    );
+    // For people.
+    let shown = chancery(&world, &["authority", "list"]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("CN=Below Outside"), "{shown}");
+}
+
+/// An old CA made with OpenSSL: three certificates, one of them revoked and one held, CRL number 65.
+fn old_ca(world: &World) -> PathBuf {
+    let dir = world.dir().join("old");
+    fs::create_dir_all(dir.join("issued")).expect("writable");
+    let script = r#"
+set -e
+cat > ca.cnf <<END
+[ca]
+default_ca = old
+[old]
+database = index.txt
+serial = serial
+crlnumber = crlnumber
+new_certs_dir = issued
+certificate = ca.pem
+private_key = ca.key
+default_md = sha256
+default_days = 300
+default_crl_days = 30
+policy = any
+crl_extensions = crl
+[crl]
+authorityKeyIdentifier = keyid
+[any]
+commonName = supplied
+END
+touch index.txt; echo 1001 > serial; echo 41 > crlnumber
+openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 900 \
+  -subj "/CN=Old CA" -addext keyUsage=critical,keyCertSign,cRLSign
+for n in one two three; do
+  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $n.key \
+    -subj /CN=$n.example -out $n.csr
+  openssl ca -batch -config ca.cnf -in $n.csr -out $n.pem
+done
+openssl ca -config ca.cnf -revoke issued/1001.pem -crl_reason keyCompromise
+openssl ca -config ca.cnf -revoke issued/1002.pem -crl_reason certificateHold
+openssl ca -config ca.cnf -gencrl -out old.crl
+printf secret > password
+openssl pkcs12 -export -inkey ca.key -in ca.pem -out ca.p12 -passout file:password
+openssl pkcs12 -export -legacy -inkey ca.key -in ca.pem -out legacy.p12 -passout file:password || true
+"#;
+    let done = Command::new("sh")
+        .args(["-c", script])
+        .current_dir(&dir)
+        .output();
+    let done = done.expect("sh is there");
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    dir
+}
+
+#[test]
+fn an_old_ca_is_taken_over_with_its_serial_numbers_and_revocations() {
+    let mut world = World::up();
+    let old = old_ca(&world);
+    let file = |name: &str| old.join(name);
+    let data = world.data();
+    let import = |world: &World, p12: &str, password: &str| {
+        let (p12, password) = (file(p12), file(password));
+        let (issued, crl) = (file("issued"), file("old.crl"));
+        chancery(
+            world,
+            &[
+                "import",
+                "ca",
+                "--data-dir",
+                path(&data),
+                "--pkcs12",
+                path(&p12),
+                "--password-file",
+                path(&password),
+                "--certificates",
+                path(&issued),
+                "--crl",
+                path(&crl),
+            ],
+        )
+    };
+    let refused = |output: Output, word: &str| {
+        let why = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && why.contains(word), "{why}");
+    };
+    refused(import(&world, "ca.p12", "password"), "in use");
+    world.stop();
+    refused(import(&world, "ca.p12", "ca.cnf"), "password");
+    refused(import(&world, "ca.pem", "password"), "cannot be read");
+    if file("legacy.p12").exists() {
+        refused(import(&world, "legacy.p12", "password"), "openssl pkcs12");
+    }
+    let done = import(&world, "ca.p12", "password");
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(
+        said.contains("3 certificates and 2 revocations are new"),
+        "{said}"
+    );
+    let again = import(&world, "ca.p12", "password");
+    let said = String::from_utf8_lossy(&again.stdout).into_owned();
+    assert!(
+        said.contains("0 certificates and 0 revocations are new"),
+        "{said}"
+    );
+    world.start();
+    it_goes_on_where_it_was(&world, &old);
+}
+
+fn it_goes_on_where_it_was(world: &World, old: &Path) {
+    let file = |name: &str| old.join(name);
+    let list = world.get("/pki/authorities").send().with_status(200);
+    let id = list.ids()[1].clone();
+    let root = certificate(world, &id);
+    assert_eq!(
+        fs::read_to_string(&root).ok(),
+        fs::read_to_string(file("ca.pem")).ok()
+    );
+    // Every certificate is there, with its status.
+    for (serial, status) in [("1001", "revoked"), ("1002", "on_hold"), ("1003", "valid")] {
+        let shown = world.get(&format!("/pki/certificate/{serial}")).send();
+        assert_eq!(shown.with_status(200).json()["status"], status, "{serial}");
+    }
+    let found = world
+        .get("/pki/certificates?subject=three.example")
+        .as_user("agent1");
+    assert_eq!(found.send().with_status(200).ids(), ["1003"]);
+    // The CRL goes on: the same entries, a higher number.
+    let crl_file = crl(world, &id);
+    crl_is_accepted(&root, &crl_file);
+    let number = openssl(&["crl", "-noout", "-crlnumber", "-in", path(&crl_file)]);
+    assert_eq!(number.trim(), "crlNumber=0x42");
+    let printed = openssl(&["crl", "-noout", "-text", "-in", path(&crl_file)]);
+    for words in [
+        "Serial Number: 1001",
+        "Serial Number: 1002",
+        "Key Compromise",
+        "Certificate Hold",
+    ] {
+        assert!(printed.contains(words), "{words}: {printed}");
+    }
+    // OCSP knows them, and revoking goes on.
+    let url = world.ocsp_url();
+    let ask = |name: &str| openssl_ocsp(&root, &root, &file(name), &url, "sha1", false);
+    assert!(eventually(Duration::from_secs(3), || ask("three.pem") == Said::Good));
+    assert_eq!(
+        (ask("one.pem"), ask("two.pem")),
+        (Said::Revoked, Said::Revoked)
+    );
+    world
+        .change_status("1003", r#"{"status":"revoked"}"#)
+        .with_status(200);
+    assert!(eventually(Duration::from_secs(2), || ask("three.pem") == Said::Revoked));
+    // It issues, too.
+    let (_, leaf) = issue(world, &id, "new.example");
+    certificate_is_accepted(&root, &[], &leaf);
 }

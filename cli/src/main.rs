@@ -1,10 +1,12 @@
 //! `chancery`: the command line for people.
 
+mod authority;
 mod certificate;
 mod completion;
 mod crl;
 mod error;
 mod files;
+mod import;
 mod init;
 mod install;
 mod job;
@@ -71,6 +73,12 @@ enum Command {
     /// Profiles: what can be asked for
     #[command(subcommand)]
     Profile(profile::Command),
+    /// Authorities: make, certify, stop, renew, delete
+    #[command(subcommand)]
+    Authority(authority::Command),
+    /// Take over what another program ran
+    #[command(subcommand)]
+    Import(import::Command),
     /// Jobs: timed and long work
     #[command(subcommand)]
     Job(job::Command),
@@ -88,6 +96,8 @@ impl Command {
             Self::Crl(command) => command.run(service).map(done),
             Self::Ocsp(command) => command.run(service),
             Self::Profile(command) => command.run(service).map(done),
+            Self::Authority(command) => command.run(service).map(done),
+            Self::Import(command) => command.run().map(done).map_err(Error::Operation),
             Self::Job(command) => command.run(service).map(done),
             Self::Completion(command) => command.run(Arguments::command()).map(done),
         }
@@ -103,6 +113,8 @@ impl Command {
             | Self::Cert(_)
             | Self::Crl(_)
             | Self::Profile(_)
+            | Self::Authority(_)
+            | Self::Import(_)
             | Self::Job(_)
             | Self::Completion(_) => ExitCode::FAILURE,
         }

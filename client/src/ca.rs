@@ -1,8 +1,9 @@
 //! The certificate authority's operations.
 
 use common::api::ca::{
-    Authority, Certificate, CertificateStatus, CertificateSummary, Chain, Decision, Job, Journal,
-    Profile, ProfileSummary, Request, StatusChange, SubmitRequest,
+    Authority, AuthorityChange, Certificate, CertificateStatus, CertificateSummary, Chain,
+    Decision, Job, Journal, NewAuthority, OutsideCertificate, Profile, ProfileSummary, Renewal,
+    Request, StatusChange, SubmitRequest,
 };
 use common::api::{Info, Page};
 
@@ -138,6 +139,41 @@ impl Endpoint {
         self.all("/pki/authorities", &terms)
     }
 
+    /// `GET /pki/authority/{id}`.
+    pub fn authority(&self, id: &str) -> Result<Authority, Error> {
+        Ok(self.get(&authority(id, ""))?.value)
+    }
+
+    /// `POST /pki/authorities`.
+    pub fn create_authority(&self, wanted: &NewAuthority) -> Result<Authority, Error> {
+        Ok(self.post("/pki/authorities", wanted)?.value)
+    }
+
+    /// `PUT /pki/authority/{id}/certificate`.
+    pub fn complete_authority(
+        &self,
+        id: &str,
+        certificates: Vec<String>,
+    ) -> Result<Authority, Error> {
+        let body = OutsideCertificate { certificates };
+        Ok(self.put(&authority(id, "/certificate"), None, &body)?.value)
+    }
+
+    /// `PUT /pki/authority/{id}/status`.
+    pub fn change_authority(&self, id: &str, change: &AuthorityChange) -> Result<Authority, Error> {
+        Ok(self.put(&authority(id, "/status"), None, change)?.value)
+    }
+
+    /// `POST /pki/authority/{id}/renewal`.
+    pub fn renew_authority(&self, id: &str, renewal: &Renewal) -> Result<Authority, Error> {
+        Ok(self.post(&authority(id, "/renewal"), renewal)?.value)
+    }
+
+    /// `DELETE /pki/authority/{id}`.
+    pub fn delete_authority(&self, id: &str) -> Result<(), Error> {
+        self.delete(&authority(id, ""))
+    }
+
     /// `GET /pki/authority/{id}/chain`.
     pub fn authority_chain(&self, authority: &str) -> Result<Chain, Error> {
         Ok(self
@@ -183,6 +219,10 @@ impl Endpoint {
             }
         }
     }
+}
+
+fn authority(id: &str, rest: &str) -> String {
+    format!("/pki/authority/{}{rest}", escape(id))
 }
 
 fn query(terms: &[(String, String)]) -> String {

@@ -191,6 +191,13 @@ impl Endpoint {
         json(&url, request.send_json(body))
     }
 
+    /// DELETE.
+    pub fn delete(&self, path: &str) -> Result<(), Error> {
+        let url = self.url(path);
+        let response = self.timed(self.agent.load().delete(&url)).call();
+        bytes(&url, response).map(drop)
+    }
+
     fn timed<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
         request.config().timeout_global(Some(self.timeout)).build()
     }

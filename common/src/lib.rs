@@ -11,6 +11,7 @@ pub mod folder;
 pub mod http;
 pub mod identity;
 pub mod keystore;
+pub mod pfx;
 pub mod pkcs12;
 pub mod process;
 pub mod telemetry;

@@ -6,6 +6,7 @@ mod certificates;
 mod crls;
 mod drafting;
 mod enrollment;
+mod import;
 mod issuance;
 mod issuers;
 mod jobs;

@@ -4,6 +4,7 @@ pub mod authorities;
 pub mod certificates;
 pub mod crls;
 pub mod idempotency;
+pub mod imports;
 pub mod jobs;
 pub mod journal;
 pub mod profiles;
