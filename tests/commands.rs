@@ -38,6 +38,44 @@ fn profiles_are_listed_and_shown() {
 }
 
 #[test]
+fn profiles_are_written_enabled_and_tried_out() {
+    let world = World::up();
+    let admin = |words: &str| chancery(&world, Some("admin"), words);
+    let agent = |words: &str| chancery(&world, AGENT, words);
+    let toml = admin("profile export caServerCert").done();
+    assert!(toml.starts_with("id = \"caServerCert\""), "{toml}");
+    let file = world.dir().join("mine.toml");
+    let mine = toml.replacen("\"caServerCert\"", "\"mine\"", 1);
+    fs::write(&file, &mine).expect("the folder can be written");
+    let created = admin(&format!("profile create {} --json", path(&file))).json();
+    assert_eq!(created["status"], "disabled");
+    fs::write(&file, mine.replace("397", "30")).expect("the folder can be written");
+    let changed = admin(&format!("profile change mine {} --json", path(&file))).json();
+    assert_ne!(changed["version"], created["version"]);
+    agent("profile enable mine").done();
+    let csr = host(&world);
+    let dry = format!("request submit mine --csr {} --dry-run", path(&csr.csr));
+    let dry = chancery(&world, NOBODY, &dry).done();
+    for part in [
+        "fills in subject CN=host.example",
+        "checks keyConstraintImpl",
+    ] {
+        assert!(dry.contains(part), "{part}:\n{dry}");
+    }
+    let stopped = admin("profile stop mine --note mistake").done();
+    assert!(stopped.contains("by admin: mistake"), "{stopped}");
+    let refused = agent("profile enable mine").failed(1);
+    assert!(refused.contains("403"), "{refused}");
+    admin("profile disable mine").done();
+    let cfg = admin("profile export mine --format cfg").done();
+    admin("profile delete mine").done();
+    let file = world.dir().join("mine.cfg");
+    fs::write(&file, &cfg).expect("the folder can be written");
+    admin(&format!("profile create {}", path(&file))).done();
+    assert_eq!(admin("profile export mine --format cfg").done(), cfg);
+}
+
+#[test]
 fn a_request_is_submitted_listed_and_shown() {
     let world = World::up();
     let csr = host(&world);

@@ -8,6 +8,7 @@ mod idempotency;
 mod jobs;
 mod journal;
 mod migrations;
+mod profiles;
 mod requests;
 mod responder;
 mod schema;

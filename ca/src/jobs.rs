@@ -50,6 +50,10 @@ pub fn start(authority: &Arc<Authority>) -> Result<(), Error> {
     spawn("crl", move || crls.make_crls());
     let journal = Arc::clone(authority);
     spawn("sequencer", move || number_journal(&journal));
+    if authority.is_shared() {
+        let profiles = Arc::clone(authority);
+        spawn("profiles", move || follow_profiles(&profiles));
+    }
     let timed = Arc::clone(authority);
     spawn("timed-jobs", move || run_timed(&timed));
     Ok(())
@@ -61,6 +65,16 @@ fn run_timed(authority: &Authority) {
             tracing::warn!(%error, "timed work could not be run");
         }
         std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// What another instance stopped or changed holds here within a second.
+fn follow_profiles(authority: &Authority) {
+    loop {
+        std::thread::sleep(Duration::from_millis(500));
+        if let Err(error) = authority.profiles().reload() {
+            tracing::warn!(%error, "the profiles could not be read again");
+        }
     }
 }
 

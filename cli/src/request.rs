@@ -93,6 +93,10 @@ pub(crate) struct Submit {
     /// Wait until it is decided
     #[arg(long)]
     wait: bool,
+
+    /// Explain what every policy of the profile would do, and ask for nothing
+    #[arg(long, conflicts_with = "wait")]
+    dry_run: bool,
 }
 
 /// `request list`.
@@ -179,6 +183,10 @@ impl Command {
 impl Submit {
     fn run(&self, service: &Service) -> Result<(), Error> {
         let endpoint = service.endpoint()?;
+        if self.dry_run {
+            let run = endpoint.dry_run(&self.profile, &self.body()?)?;
+            return output::show(service.json, &run, view::dry_run);
+        }
         let mut request = endpoint.submit(&self.profile, &self.body()?)?;
         if self.wait {
             request = decided(&endpoint, request)?;

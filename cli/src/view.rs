@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use common::api::ca::{
-    Certificate, CertificateStatus, Changes, CsrSummary, Decision, Draft, Extension, Key, Profile,
-    ProfileAttribute, ProfilePolicy, Request,
+    Certificate, CertificateStatus, Changes, CsrSummary, Decision, Draft, DryRun, Extension, Key,
+    Profile, ProfileAttribute, ProfilePolicy, Request,
 };
 use serde_json::Value;
 
@@ -127,13 +127,33 @@ pub(crate) fn profile(profile: &Profile) -> Listing {
         .line("id", &profile.id)
         .line("name", &profile.name)
         .line("description", &profile.description)
-        .line("enabled", profile.enabled)
+        .line("status", &profile.status)
+        .maybe("stopped", profile.stopped.as_ref())
         .line("visible", profile.visible)
         .line("authentication", &profile.authentication)
         .line("approval", &profile.approval)
         .line("version", &profile.version)
         .section("inputs", inputs)
         .section("policies", policies)
+        .all("not ready", &profile.problems)
+}
+
+/// What a request would come to.
+pub(crate) fn dry_run(run: &DryRun) -> Listing {
+    let policies = run.policies.iter();
+    let policies = policies.fold(Listing::default(), |listing, policy| {
+        let filled = policy.filled.iter().map(|what| format!("fills in {what}"));
+        let checked = std::iter::once(format!("checks {}", policy.checked));
+        let refused = policy.refused.iter().map(|why| format!("REFUSES: {why}"));
+        listing.all(&policy.id, filled.chain(checked).chain(refused))
+    });
+    let violations = run.violations.iter().map(|violation| &violation.message);
+    let listing = Listing::default()
+        .section("certificate", draft(&run.certificate))
+        .section("policies", policies)
+        .all("refused", violations);
+    let siblings = run.siblings.iter().map(dry_run);
+    siblings.fold(listing, |listing, sibling| listing.section("and", sibling))
 }
 
 fn csr(csr: &CsrSummary) -> Listing {

@@ -2,8 +2,8 @@
 
 use common::api::ca::{
     Authority, AuthorityChange, Certificate, CertificateStatus, CertificateSummary, Chain,
-    Decision, Job, Journal, NewAuthority, OutsideCertificate, Profile, ProfileSummary, Renewal,
-    Request, StatusChange, SubmitRequest,
+    Decision, DryRun, Job, Journal, NewAuthority, OutsideCertificate, Profile, ProfileDecision,
+    ProfileSummary, Renewal, Request, StatusChange, SubmitRequest,
 };
 use common::api::{Info, Page};
 
@@ -30,6 +30,60 @@ impl Endpoint {
     /// `GET /pki/profile/{id}`.
     pub fn profile(&self, id: &str) -> Result<Profile, Error> {
         Ok(self.get(&format!("/pki/profile/{}", escape(id)))?.value)
+    }
+
+    /// `GET /pki/profile/{id}?format=…`: the text in one of the file notations.
+    pub fn profile_text(&self, id: &str, format: &str) -> Result<Vec<u8>, Error> {
+        let path = format!("/pki/profile/{}?format={format}", escape(id));
+        self.get_bytes(&path, "*/*")
+    }
+
+    /// `POST /pki/profiles` of a text; `id` for one that has none.
+    pub fn create_profile(
+        &self,
+        id: Option<&str>,
+        media_type: &str,
+        text: &[u8],
+    ) -> Result<Profile, Error> {
+        let path = match id {
+            Some(id) => format!("/pki/profiles?id={}", escape(id)),
+            None => "/pki/profiles".to_owned(),
+        };
+        let answer = self.post_bytes(&path, media_type, text)?;
+        serde_json::from_slice(&answer).map_err(|e| Error::Unexpected {
+            url: path,
+            why: e.to_string(),
+        })
+    }
+
+    /// `PUT /pki/profile/{id}` of a text in the place of the one that is there now.
+    pub fn change_profile(
+        &self,
+        id: &str,
+        media_type: &str,
+        text: &[u8],
+    ) -> Result<Profile, Error> {
+        let path = format!("/pki/profile/{}", escape(id));
+        let before: Tagged<Profile> = self.get(&path)?;
+        let tag = before.etag.unwrap_or_default();
+        Ok(self.put_bytes(&path, &tag, media_type, text)?.value)
+    }
+
+    /// `PUT /pki/profile/{id}/status`.
+    pub fn decide_profile(&self, id: &str, decision: &ProfileDecision) -> Result<Profile, Error> {
+        let path = format!("/pki/profile/{}/status", escape(id));
+        Ok(self.put(&path, None, decision)?.value)
+    }
+
+    /// `DELETE /pki/profile/{id}`.
+    pub fn delete_profile(&self, id: &str) -> Result<(), Error> {
+        self.delete(&format!("/pki/profile/{}", escape(id)))
+    }
+
+    /// `POST /pki/request/{profile}?dry_run=true`.
+    pub fn dry_run(&self, profile: &str, request: &SubmitRequest) -> Result<DryRun, Error> {
+        let path = format!("/pki/request/{}?dry_run=true", escape(profile));
+        Ok(self.post(&path, request)?.value)
     }
 
     /// `POST /pki/request/{profile}`.

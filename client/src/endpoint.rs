@@ -191,6 +191,22 @@ impl Endpoint {
         json(&url, request.send_json(body))
     }
 
+    /// PUT of other bytes, bound to what was seen.
+    pub fn put_bytes<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        if_match: &str,
+        media_type: &str,
+        body: &[u8],
+    ) -> Result<Tagged<T>, Error> {
+        let url = self.url(path);
+        let request = self
+            .timed(self.agent.load().put(&url))
+            .header("If-Match", if_match)
+            .header("Content-Type", media_type);
+        json(&url, request.send(body))
+    }
+
     /// DELETE.
     pub fn delete(&self, path: &str) -> Result<(), Error> {
         let url = self.url(path);
