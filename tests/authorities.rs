@@ -856,3 +856,43 @@ fn it_goes_on_where_it_was(world: &World, old: &Path) {
     let (_, leaf) = issue(world, &id, "new.example");
     certificate_is_accepted(&root, &[], &leaf);
 }
+
+/// Creations that are cut off at any moment leave whole authorities or none.
+#[test]
+fn a_crash_while_authorities_are_made_leaves_nothing_half_made() {
+    let mut world = World::up();
+    for round in 0..3 {
+        let (url, ca) = (world.https(), world.ca_pem());
+        let admin = world.credential("admin");
+        let makers: Vec<_> = (0..4)
+            .map(|number| {
+                let body = json!({"subject": format!("CN=Sub {round} {number}"), "parent": "host"});
+                let mut curl = Command::new("curl");
+                curl.args(["-s", "--cacert", path(&ca), "--cert", path(&admin)]);
+                curl.args(["-H", "Content-Type: application/json"]);
+                curl.args(["-d", &body.to_string(), &format!("{url}/pki/authorities")]);
+                curl.stdout(std::process::Stdio::null()).spawn()
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(40 + 25 * round));
+        world.crash_and_restart();
+        for maker in makers {
+            let _ = maker.expect("curl is there").wait();
+        }
+    }
+    let list = world.get("/pki/authorities?limit=1000").send().json();
+    for authority in list["entries"].as_array().expect("a list") {
+        let id = text(&authority["id"]);
+        assert_eq!(authority["status"], "enabled", "{authority}");
+        crl_is_accepted(&certificate(&world, id), &crl(&world, id));
+        ask(&world, id, "host.example").with_status(201);
+    }
+    // The names of those that came to nothing are free.
+    for round in 0..3 {
+        for number in 0..4 {
+            let wanted = json!({"subject": format!("CN=Sub {round} {number}"), "parent": "host"});
+            let status = create(&world, &wanted).status;
+            assert!([201, 409].contains(&status), "{status}");
+        }
+    }
+}
