@@ -110,7 +110,7 @@ fn nouns_do_no_work_on_the_world() {
     const NOUNS: [&str; 8] = [
         "ca/src/crl.rs",
         "ca/src/issue.rs",
-        "ca/src/lint.rs",
+        "ca/src/lint/",
         "ca/src/profile/",
         "ca/src/request.rs",
         "common/src/x509/",

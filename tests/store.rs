@@ -209,7 +209,13 @@ fn linted(subject: &str, names: &[&str], now: Timestamp) -> Linted {
     let issuer = issuer();
     let draft = profile.draft(&csr, &issuer, &Changes::default(), now);
     draft
-        .and_then(|draft| draft.lint(&issuer, &Rules::new(&config().lint), now))
+        .and_then(|draft| {
+            draft.lint(
+                &issuer,
+                &Rules::new(&config().lint).expect("there are no lists"),
+                now,
+            )
+        })
         .expect("the profile accepts it")
 }
 

@@ -1,10 +1,17 @@
 //! The CA's settings.
 
+use std::path::PathBuf;
+
 use common::config::{Setting, Settings};
 use common::crypto::{KeySpec, RequestSignatures};
 
 /// Every setting of the CA.
-pub const SETTINGS: [Setting; 6] = [
+pub const SETTINGS: [Setting; 9] = [
+    Setting {
+        key: "ca.denied_keys",
+        value: "FILE",
+        help: "Keys that get no certificate: SHA-256 of their SubjectPublicKeyInfo, hex, one a line; read again when it changes",
+    },
     Setting {
         key: "ca.key",
         value: "KIND",
@@ -19,6 +26,16 @@ pub const SETTINGS: [Setting; 6] = [
         key: "ca.subject",
         value: "NAME",
         help: "Subject of the CA, used at first start [default: CN=Chancery CA and a random number]",
+    },
+    Setting {
+        key: "ca.validity_max_days",
+        value: "DAYS",
+        help: "Longest validity of a certificate that is no CA's, whatever its profile says [default: 3660]",
+    },
+    Setting {
+        key: "ca.weak_keys",
+        value: "PATH",
+        help: "File or folder of weak RSA keys in the form of Debian's openssl-blacklist",
     },
     Setting {
         key: "crl.on_revocation",
@@ -51,10 +68,16 @@ pub struct Config {
 }
 
 /// What requests and certificates must satisfy, whatever the profile.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LintConfig {
     /// Which request signatures verify.
     pub request_signatures: RequestSignatures,
+    /// The operator's list of keys that get no certificate.
+    pub denied_keys: Option<PathBuf>,
+    /// Lists of weak RSA keys.
+    pub weak_keys: Option<PathBuf>,
+    /// The longest validity of a certificate that is no CA's.
+    pub validity_days_max: i64,
 }
 
 /// When CRLs are made.
@@ -85,6 +108,10 @@ impl Config {
                 return Err("ca.subject: must not be empty".into());
             }
         }
+        let validity_days_max = settings.get_or("ca.validity_max_days", 3_660)?;
+        if !(1..=36_600).contains(&validity_days_max) {
+            return Err("ca.validity_max_days: must be from 1 to 36600".into());
+        }
         Ok(Self {
             key: settings.get_or("ca.key", KeySpec::default())?,
             subject,
@@ -93,6 +120,9 @@ impl Config {
                     true => RequestSignatures::Legacy,
                     false => RequestSignatures::Current,
                 },
+                denied_keys: settings.get("ca.denied_keys")?,
+                weak_keys: settings.get("ca.weak_keys")?,
+                validity_days_max,
             },
             crl: CrlConfig {
                 on_revocation: settings.get_or("crl.on_revocation", true)?,

@@ -75,7 +75,7 @@ pub fn create(
         .draft(&csr, &issuer, &Changes::default(), now)
         .map_err(refused)?;
     let linted = root(draft)
-        .lint(&issuer, &Rules::new(&config.lint), now)
+        .lint(&issuer, &Rules::new(&config.lint)?, now)
         .map_err(refused)?;
     let serial = linted.serial().clone();
     let issuers = Issuers::new(issuer, kek.clone(), places);

@@ -4,6 +4,7 @@
 //! nouns ([`request`], [`profile`], [`issue`], [`crl`], [`job`]: pure) and [`store`] (diesel).
 
 pub mod authority;
+pub mod blocklist;
 pub mod chain;
 pub mod config;
 pub mod create;

@@ -66,7 +66,7 @@ impl Authority {
             issuers,
             profiles,
             clock,
-            rules: Rules::new(&config.lint),
+            rules: Rules::new(&config.lint).map_err(Error::Internal)?,
             crl_config: config.crl,
             crl_wake: Wake::default(),
             news: News::default(),

@@ -7,6 +7,7 @@ mod pbes2;
 mod private_key;
 mod public_key;
 mod secret;
+mod weakness;
 
 pub use algorithm::{Hash, KeySpec, MlDsa, RsaSize, SignatureAlgorithm};
 pub use kek::{KeyEncryptionKey, KeySource};
@@ -17,6 +18,7 @@ pub use public_key::{
     Curve, KeyKind, PublicKey, RSA_BITS_MIN, RequestSignatures, SignatureInvalid,
 };
 pub use secret::Secret;
+pub use weakness::{Weakness, debian_fingerprint, weakness};
 
 use aws_lc_rs::digest;
 

@@ -4,6 +4,7 @@ pub mod certificate;
 pub mod crmf;
 pub mod csr;
 pub mod extension;
+pub mod idn;
 pub mod name;
 pub mod san;
 pub mod serial;
