@@ -11,7 +11,7 @@ use common::x509::{Certificate, Csr, pem, tlv};
 use der::Encode;
 use ml_dsa::{Keypair, MlDsa44, MlDsa65, MlDsa87, MlDsaParams, Signer, SigningKey, Verifier};
 use serde_json::{Value, json};
-use tests::foreign::{Scratch, openssl, path};
+use tests::foreign::{Scratch, openssl, path, pkilint_certificates};
 use tests::world::{World, eventually, program, text};
 
 /// The independent judge's word on a signature of ML-DSA.
@@ -132,6 +132,8 @@ fn what_we_sign_by_ml_dsa_another_implementation_verifies() {
 
 #[test]
 fn every_kind_of_ca_key_makes_a_root_that_others_verify() {
+    let roots = Scratch::new("roots");
+    let mut files = Vec::new();
     for (name, spec) in KeySpec::ALL {
         let folder = Scratch::new(name);
         let kek = KeyEncryptionKey::generate();
@@ -144,6 +146,8 @@ fn every_kind_of_ca_key_makes_a_root_that_others_verify() {
         let authority = ca::create::create(folder.path(), &kek, &config, places, clock)
             .unwrap_or_else(|why| panic!("{name}: {why}"));
         let root = authority.host().certificate.clone();
+        let file = roots.file(&format!("{name}.pem"));
+        fs::write(&file, root.pem()).expect("the scratch folder is writable");
         match spec {
             KeySpec::MlDsa(set) => assert!(is_signed_by(set, &root, root.der()), "{name}"),
             KeySpec::EcP256
@@ -152,8 +156,6 @@ fn every_kind_of_ca_key_makes_a_root_that_others_verify() {
             | KeySpec::Rsa(_)
             | KeySpec::RsaPss(_)
             | KeySpec::Ed25519 => {
-                let file = folder.file("root.pem");
-                fs::write(&file, root.pem()).expect("the scratch folder is writable");
                 let words = ["verify", "-x509_strict", "-check_ss_sig", "-CAfile"];
                 openssl(&[&words[..], &[path(&file), path(&file)]].concat());
             }
@@ -164,7 +166,9 @@ fn every_kind_of_ca_key_makes_a_root_that_others_verify() {
         };
         let (key, _) = keys.key(ca::create::SIGNING).expect("the key opens");
         assert_eq!(key.algorithm(), authority.host().key.algorithm(), "{name}");
+        files.push(file);
     }
+    assert_eq!(pkilint_certificates(&files), "");
 }
 
 /// TLS both ways, certificate, OCSP answer and CRL, all below a root of ML-DSA.

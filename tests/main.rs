@@ -11,6 +11,7 @@ mod fuzz;
 mod jobs;
 mod keys;
 mod layers;
+mod lint;
 mod ocsp;
 mod openapi;
 mod owners;
