@@ -127,7 +127,10 @@ impl AlternativeName {
 
     fn check(&self) -> Result<(), String> {
         match self {
-            Self::Dns(name) if !is_host_name(name) => Err(format!("`{name}` is no DNS host name")),
+            Self::Dns(name) if !is_host_name(name) => Err(match super::idn::to_a_labels(name) {
+                Some(spelled) => format!("`{name}` is to be written in A-labels: {spelled}"),
+                None => format!("`{name}` is no DNS host name"),
+            }),
             Self::Email(address) if !is_mailbox(address) => {
                 Err(format!("`{address}` is no e-mail address"))
             }
@@ -248,6 +251,13 @@ mod tests {
                 Ok(name)
             );
         }
+    }
+
+    #[test]
+    fn a_name_in_other_letters_is_refused_with_its_right_spelling() {
+        let refused = "dns:münchen.example".parse::<AlternativeName>();
+        let why = refused.expect_err("it is not in A-labels");
+        assert!(why.ends_with(": xn--mnchen-3ya.example"), "{why}");
     }
 
     #[test]
