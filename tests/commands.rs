@@ -136,6 +136,17 @@ fn a_request_is_decided_as_it_was_shown() {
     assert_eq!(taken["assigned_to"], "agent1");
     let given = agent(format!("request unassign {approved} --json")).json();
     assert!(given.get("assigned_to").is_none());
+    let web = "--subject CN=web.example --san dns:web.example";
+    let checked = agent(format!("request validate {approved} {web}")).done();
+    assert!(checked.contains("CN=web.example"), "{checked}");
+    let update = format!("request update {approved} {web} --note typo --json");
+    let kept = agent(update).json();
+    assert_eq!(kept["draft"]["subject"], "CN=web.example");
+    let shown = agent(format!("request show {approved}")).done();
+    assert!(
+        shown.contains("changed by agents") && shown.contains("typo"),
+        "{shown}"
+    );
     let changes = "--san dns:other.example --subject CN=other.example --note called";
     let shown = agent(format!("request approve {approved} {changes}")).done();
     for part in ["CN=host.example", "dns:other.example", "complete"] {

@@ -16,11 +16,12 @@ mod statuses;
 mod users;
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use ca::Authority;
-use ca::authority::{Issuers, Profiles};
+use ca::authority::{Issuers, Profiles, SystemRequest};
 use ca::config::Config;
 use ca::create::{HOST, SIGNING};
 use ca::issue::Linted;
@@ -33,7 +34,10 @@ use common::api::ca::Changes;
 use common::clock::{Clock, Timestamp};
 use common::config::Settings;
 use common::crypto::{KeyEncryptionKey, KeySpec, PrivateKey, Secret};
+use common::db::users::{self as accounts, NewUser};
 use common::db::{self, Connection, Database, Location};
+use common::entropy;
+use common::identity::{Caller, Evidence, Group, PeerCertificate, Rule};
 use common::keystore::{self, KeyStore};
 use common::on;
 use common::x509::{AlternativeName, Certificate, Csr, SerialNumber};
@@ -61,14 +65,14 @@ macro_rules! on_both_engines {
 use on_both_engines;
 
 /// An empty database on one of the engines.
-struct Store {
+pub(crate) struct Store {
     location: Location,
     _folder: Option<Scratch>,
 }
 
 impl Store {
     /// A file of its own.
-    fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         let folder = Scratch::new("store");
         Self {
             location: Location::Sqlite(folder.file("store.db")),
@@ -99,7 +103,7 @@ impl Store {
 const START: Timestamp = Timestamp::from_seconds(1_767_225_600);
 
 /// `seconds` after [`START`].
-fn at(seconds: i64) -> Timestamp {
+pub(crate) fn at(seconds: i64) -> Timestamp {
     START.plus_seconds(seconds)
 }
 
@@ -139,7 +143,7 @@ static HOUSE: LazyLock<House> = LazyLock::new(|| {
     }
 });
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config {
         subject: Some("CN=Store Test CA,O=Example".into()),
         ..Config::new(&Settings::default()).expect("the defaults are sound")
@@ -177,23 +181,72 @@ fn add_authority(c: &mut Connection, id: &str) -> Result<(), ca::Error> {
 
 /// A new CA in an empty database.
 fn authority(store: &Store, clock: &Clock) -> Authority {
+    authority_with(store, &config(), clock)
+}
+
+/// A new CA with other settings.
+pub(crate) fn authority_with(store: &Store, config: &Config, clock: &Clock) -> Authority {
     write(&store.ca(), |c| {
         let host = Record::of_host(HOUSE.certificate.clone(), START);
         authorities::insert(c, &host)?;
         Ok(db::users::add_groups(c)?)
     });
-    instance(store, clock)
+    instance_with(store, config, clock)
 }
 
 /// One more process over the database of [`authority`].
 fn instance(store: &Store, clock: &Clock) -> Authority {
+    instance_with(store, &config(), clock)
+}
+
+fn instance_with(store: &Store, config: &Config, clock: &Clock) -> Authority {
     let profiles = Profiles::open(store.ca(), START).expect("the database can be read");
-    Authority::new(store.ca(), issuers(), profiles, &config(), clock.clone())
+    Authority::new(store.ca(), issuers(), profiles, config, clock.clone())
         .expect("the database can be read")
 }
 
+/// Somebody without a credential.
+pub(crate) fn anonymous(authority: &Authority) -> Caller {
+    admit(authority, None, Rule::Anyone)
+}
+
+/// A new agent of the CA, with a certificate and everything.
+pub(crate) fn agent(authority: &Authority, id: &str) -> Caller {
+    let request = SystemRequest {
+        profile: "caUserCert",
+        csr: csr(&format!("CN={id}"), &[]),
+    };
+    let certificate = authority.issue_for_system(request).expect("it is issued");
+    let user = NewUser {
+        id: id.into(),
+        name: id.into(),
+        groups: vec![Group::CertificateManagerAgents],
+        certificate: certificate.clone(),
+    };
+    write(authority.database(), move |c| {
+        Ok(accounts::add(c, &user, at(0))?)
+    });
+    let agents = Rule::Members(&[Group::CertificateManagerAgents]);
+    let caller = admit(authority, Some(certificate), agents);
+    assert_eq!(caller.user(), Some(id));
+    caller
+}
+
+fn admit(authority: &Authority, certificate: Option<Certificate>, rule: Rule) -> Caller {
+    let certificate = certificate.map(|certificate| PeerCertificate {
+        certificate: Arc::new(certificate),
+        trusted: Ok(()),
+    });
+    let evidence = Evidence {
+        certificate,
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        request_id: entropy::uuid(),
+    };
+    authority.admit(evidence, rule).expect("the caller may")
+}
+
 /// A certification request for a new key, DER.
-fn csr(subject: &str, names: &[&str]) -> Vec<u8> {
+pub(crate) fn csr(subject: &str, names: &[&str]) -> Vec<u8> {
     let (key, _) = PrivateKey::generate(KeySpec::EcP256).expect("keys can be made");
     let names: Vec<AlternativeName> = names
         .iter()
@@ -248,7 +301,7 @@ fn issue(database: &Database, linted: &Linted, origin: &Origin, now: Timestamp) 
 
 /// Runs a transaction of the CA that has to succeed.
 #[track_caller]
-fn write<T: Send + 'static>(
+pub(crate) fn write<T: Send + 'static>(
     database: &Database,
     body: impl FnMut(&mut Connection) -> Result<T, ca::Error> + Send + 'static,
 ) -> T {
@@ -259,17 +312,20 @@ fn write<T: Send + 'static>(
 
 /// Runs queries of the CA that have to succeed.
 #[track_caller]
-fn read<T>(database: &Database, body: impl FnMut(&mut Connection) -> Result<T, ca::Error>) -> T {
+pub(crate) fn read<T>(
+    database: &Database,
+    body: impl FnMut(&mut Connection) -> Result<T, ca::Error>,
+) -> T {
     database.read(body).expect("the queries succeed")
 }
 
 /// Runs SQL that gives nothing back.
-fn execute(connection: &mut Connection, sql: &str) -> Result<(), ca::Error> {
+pub(crate) fn execute(connection: &mut Connection, sql: &str) -> Result<(), ca::Error> {
     Ok(on!(connection, |c| c.batch_execute(sql))?)
 }
 
 /// The one column `text` of what `sql` gives back.
-fn texts(connection: &mut Connection, sql: &str) -> Result<Vec<String>, ca::Error> {
+pub(crate) fn texts(connection: &mut Connection, sql: &str) -> Result<Vec<String>, ca::Error> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = diesel::sql_types::Text)]

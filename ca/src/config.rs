@@ -6,7 +6,7 @@ use common::config::{Setting, Settings};
 use common::crypto::{KeySpec, RequestSignatures};
 
 /// Every setting of the CA.
-pub const SETTINGS: [Setting; 9] = [
+pub const SETTINGS: [Setting; 12] = [
     Setting {
         key: "ca.denied_keys",
         value: "FILE",
@@ -52,6 +52,21 @@ pub const SETTINGS: [Setting; 9] = [
         value: "HOURS",
         help: "Time from thisUpdate to nextUpdate; a new CRL is made after half of it [default: 48]",
     },
+    Setting {
+        key: "request.assignee_only",
+        value: "BOOL",
+        help: "Only the agent who took a request may approve, reject, cancel or update it [default: false]",
+    },
+    Setting {
+        key: "request.expire_days",
+        value: "DAYS",
+        help: "Cancel requests that waited so long for a decision; 0 means never [default: 0]",
+    },
+    Setting {
+        key: "request.own_approval",
+        value: "BOOL",
+        help: "An agent may approve requests that they made themselves [default: false]",
+    },
 ];
 
 /// Validated settings.
@@ -65,6 +80,19 @@ pub struct Config {
     pub lint: LintConfig,
     /// CRLs.
     pub crl: CrlConfig,
+    /// Decisions on requests.
+    pub request: RequestConfig,
+}
+
+/// Who decides on requests, and until when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestConfig {
+    /// Only the one who took it.
+    pub assignee_only: bool,
+    /// Pending requests are canceled after so many days; `None` means never.
+    pub expire_days: Option<i64>,
+    /// Also the one who made it.
+    pub own_approval: bool,
 }
 
 /// What requests and certificates must satisfy, whatever the profile.
@@ -101,6 +129,10 @@ impl Config {
         if !(1..=24 * 365).contains(&validity_hours) {
             return Err("crl.validity_hours: must be from 1 to 8760".into());
         }
+        let expire_days = settings.get_or("request.expire_days", 0)?;
+        if !(0..=36_500).contains(&expire_days) {
+            return Err("request.expire_days: must be from 0 to 36500".into());
+        }
         let subject: Option<String> = settings.get("ca.subject")?;
         if let Some(text) = &subject {
             let name = common::x509::name::parse(text).map_err(|e| format!("ca.subject: {e}"))?;
@@ -128,6 +160,11 @@ impl Config {
                 on_revocation: settings.get_or("crl.on_revocation", true)?,
                 on_revocation_max: settings.get_or("crl.on_revocation_max", 100_000)?,
                 validity_hours,
+            },
+            request: RequestConfig {
+                assignee_only: settings.get_or("request.assignee_only", false)?,
+                expire_days: (expire_days > 0).then_some(expire_days),
+                own_approval: settings.get_or("request.own_approval", false)?,
             },
         })
     }

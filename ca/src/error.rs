@@ -39,6 +39,20 @@ pub enum Error {
         /// Its present tag.
         etag: String,
     },
+    /// Who asks does not approve.
+    #[error("a request is not approved by the one who made it")]
+    OwnRequest {
+        /// Its present tag.
+        etag: String,
+    },
+    /// Only who took the request may decide.
+    #[error("the request is not assigned to {actor}")]
+    NotAssigned {
+        /// Who tried.
+        actor: String,
+        /// Its present tag.
+        etag: String,
+    },
     /// The profile is not the one that the request was made under.
     #[error("profile {profile} has changed since the request was made")]
     ProfileChanged {
@@ -146,6 +160,12 @@ impl From<Error> for Problem {
             } => Self::unprocessable(violations).request(format!("/pki/request/{request}")),
             Error::NotPending { ref etag, .. } => {
                 Self::conflict("request-not-pending", error.to_string()).etag(etag)
+            }
+            Error::OwnRequest { ref etag } => {
+                Self::conflict("own-request", error.to_string()).etag(etag)
+            }
+            Error::NotAssigned { ref etag, .. } => {
+                Self::conflict("not-assigned", error.to_string()).etag(etag)
             }
             Error::ProfileChanged { ref etag, .. } => {
                 Self::conflict("profile-changed", error.to_string()).etag(etag)

@@ -23,11 +23,18 @@ pub struct Timed {
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// All of it, but for CRLs, which have a thread of their own.
-const TIMED: &[Timed] = &[Timed {
-    kind: "interrupted-issuances",
-    every: MINUTE,
-    run: Authority::finish_old_intents,
-}];
+const TIMED: &[Timed] = &[
+    Timed {
+        kind: "interrupted-issuances",
+        every: MINUTE,
+        run: Authority::finish_old_intents,
+    },
+    Timed {
+        kind: "waiting-requests",
+        every: MINUTE,
+        run: Authority::expire_requests,
+    },
+];
 
 /// Finishes what a crash left, makes first CRLs where there is none in force, and starts the
 /// threads for the rest.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use common::api::Violation;
-use common::api::ca::{HistoryEntry, Requestor};
+use common::api::ca::{Changes, HistoryEntry, Requestor};
 use common::clock::Timestamp;
 use common::crypto::RequestSignatures;
+use common::identity::Caller;
 use common::x509::{Csr, CsrError, CsrKind, SerialNumber};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -81,6 +82,8 @@ pub struct Request {
     pub requestor: Option<Requestor>,
     /// The agent who took it.
     pub assigned_to: Option<String>,
+    /// What agents changed in the draft so far.
+    pub changes: Changes,
     /// Why the profile refused it.
     pub violations: Vec<Violation>,
     /// What else the profile composes from.
@@ -158,6 +161,25 @@ impl Request {
             .step(State::Canceled, "canceled", by, at, note)
     }
 
+    /// Nobody decided in time.
+    pub fn expire(self, at: Timestamp) -> Result<Self, NotPending> {
+        self.pending()?
+            .step(State::Canceled, "expired", "system", at, None)
+    }
+
+    /// An agent keeps other content with it.
+    pub fn update(
+        self,
+        changes: Changes,
+        by: &str,
+        at: Timestamp,
+        note: Option<String>,
+    ) -> Result<Self, NotPending> {
+        let mut request = self.pending()?;
+        request.changes = changes;
+        request.step(State::Pending, "updated", by, at, note)
+    }
+
     /// An agent takes it.
     pub fn assign(self, by: &str, at: Timestamp, note: Option<String>) -> Result<Self, NotPending> {
         let mut request = self.pending()?;
@@ -177,6 +199,12 @@ impl Request {
         request.step(State::Pending, "unassigned", by, at, note)
     }
 
+    /// Whether `caller` sent it; strangers are all the same to us.
+    pub fn is_from(&self, caller: &Caller) -> bool {
+        let sender = self.history.first().map(|entry| entry.by.as_str());
+        caller.is_authenticated() && sender == Some(caller.actor())
+    }
+
     /// The intended certificate is signed and on record.
     pub fn complete(self, at: Timestamp) -> Result<Self, NotPending> {
         let State::Approved(serial) = self.state.clone() else {
@@ -185,7 +213,8 @@ impl Request {
         self.step(State::Complete(serial), "issued", "system", at, None)
     }
 
-    fn pending(self) -> Result<Self, NotPending> {
+    /// Itself, if it still waits.
+    pub fn pending(self) -> Result<Self, NotPending> {
         match self.state {
             State::Pending => Ok(self),
             State::Approved(_) | State::Complete(_) | State::Rejected | State::Canceled => {
@@ -234,6 +263,7 @@ mod tests {
             submission: None,
             requestor: None,
             assigned_to: None,
+            changes: Changes::default(),
             violations: Vec::new(),
             context: Context::default(),
             history: Vec::new(),

@@ -41,7 +41,17 @@ Example:
     #[command(after_help = "\
 Example:
   chancery request approve 6b2f… --san dns:a.example --san dns:b.example --note 'owner called back'")]
-    Approve(Approve),
+    Approve(Change),
+    /// Keep changes with a request; it stays pending
+    #[command(after_help = "\
+Example:
+  chancery request update 6b2f… --subject CN=host.example --note 'spelling'
+
+Without any change, those kept before are taken back.")]
+    Update(Change),
+    /// Check what an approval would issue, and keep nothing
+    #[command(after_help = "Example:\n  chancery request validate 6b2f… --san dns:a.example")]
+    Validate(Validate),
     /// Refuse a request for good
     #[command(after_help = "Example:\n  chancery request reject 6b2f… --note 'unknown host'")]
     Reject(Decide),
@@ -115,12 +125,29 @@ pub(crate) struct List {
     limit: NonZeroUsize,
 }
 
-/// `request approve`.
+/// `request approve` and `request update`.
 #[derive(Debug, Args)]
-pub(crate) struct Approve {
+pub(crate) struct Change {
     #[command(flatten)]
     decide: Decide,
 
+    #[command(flatten)]
+    content: Content,
+}
+
+/// `request validate`.
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    /// The request's id
+    id: String,
+
+    #[command(flatten)]
+    content: Content,
+}
+
+/// What differs from the draft.
+#[derive(Debug, Args)]
+pub(crate) struct Content {
     /// Another subject, RFC 4514
     #[arg(long, value_name = "NAME")]
     subject: Option<String>,
@@ -159,7 +186,31 @@ impl Command {
                 let request = service.endpoint()?.request(id)?.value;
                 output::show(service.json, &request, view::request)
             }
-            Self::Approve(approve) => approve.run(service),
+            Self::Approve(Change { decide, content }) => {
+                let changes = content.changes();
+                let decision = Decision::Approved {
+                    changes: (changes != Changes::default()).then_some(changes),
+                    note: decide.note.clone(),
+                };
+                decide.run(service, &decision)
+            }
+            Self::Update(Change { decide, content }) => {
+                let decision = Decision::Updated {
+                    changes: content.changes(),
+                    note: decide.note.clone(),
+                };
+                decide.run(service, &decision)
+            }
+            Self::Validate(Validate { id, content }) => {
+                let changes = content.changes();
+                let decision = Decision::Validated {
+                    changes: (changes != Changes::default()).then_some(changes),
+                };
+                let endpoint = service.endpoint()?;
+                let tag = tag(id, endpoint.request(id)?.etag)?;
+                let validated = endpoint.decide(id, &tag, &decision)?;
+                output::show(service.json, &validated, view::request)
+            }
             Self::Reject(decide) => {
                 let note = decide.note.clone();
                 decide.run(service, &Decision::Rejected { note })
@@ -277,21 +328,21 @@ impl List {
     }
 }
 
-impl Approve {
-    fn run(&self, service: &Service) -> Result<(), Error> {
+impl Content {
+    fn changes(&self) -> Changes {
         let names = self.names.iter().map(AlternativeName::to_string).collect();
-        let changes = Changes {
+        Changes {
             subject: self.subject.clone(),
             subject_alt_names: (!self.names.is_empty()).then_some(names),
             not_before: self.not_before,
             not_after: self.not_after,
-        };
-        let decision = Decision::Approved {
-            changes: (changes != Changes::default()).then_some(changes),
-            note: self.decide.note.clone(),
-        };
-        self.decide.run(service, &decision)
+        }
     }
+}
+
+/// The tag of what was reviewed.
+fn tag(id: &str, etag: Option<String>) -> Result<String, Error> {
+    etag.ok_or_else(|| Error::NoTag(id.to_owned()))
 }
 
 impl Decide {
@@ -299,7 +350,7 @@ impl Decide {
     fn run(&self, service: &Service, decision: &Decision) -> Result<(), Error> {
         let endpoint = service.endpoint()?;
         let reviewed = endpoint.request(&self.id)?;
-        let tag = reviewed.etag.ok_or_else(|| Error::NoTag(self.id.clone()))?;
+        let tag = tag(&self.id, reviewed.etag)?;
         if !service.json {
             let review = view::review(&reviewed.value, decision);
             output::print(format!("{review}\n").as_bytes())?;

@@ -50,6 +50,10 @@ pub(crate) fn request(request: &Request) -> Listing {
             request.csr.as_ref().map(csr).unwrap_or_default(),
         )
         .section(
+            "changed by agents",
+            request.changes.as_ref().map(changed).unwrap_or_default(),
+        )
+        .section(
             "to be issued",
             request.draft.as_ref().map(draft).unwrap_or_default(),
         )
@@ -62,6 +66,8 @@ pub(crate) fn review(reviewed: &Request, decision: &Decision) -> Listing {
         Decision::Approved { changes, note } => ("approve", changes.as_ref(), note),
         Decision::Rejected { note } => ("reject", None, note),
         Decision::Canceled { note } => ("cancel", None, note),
+        Decision::Updated { changes, note } => ("update", Some(changes), note),
+        Decision::Validated { changes } => ("validate", changes.as_ref(), &None),
         Decision::Assigned { note } => ("assign", None, note),
         Decision::Unassigned { note } => ("unassign", None, note),
     };

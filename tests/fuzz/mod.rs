@@ -17,9 +17,10 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::x509::{csr, from_hex, hex, name, pem, tlv};
+use tests::dice::Dice;
 use tests::foreign::{KeyKind, Scratch, openssl, openssl_crmf, openssl_csr, openssl_with_input};
 
-use mutation::{Dice, mutate};
+use mutation::mutate;
 
 /// How far to go.
 struct Bounds {

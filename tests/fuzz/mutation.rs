@@ -1,38 +1,7 @@
 //! Changes of inputs, by bytes and by the elements of their DER.
 
 use common::x509::tlv;
-
-/// A small generator of numbers (SplitMix64): the same seed gives the same run anywhere.
-#[derive(Clone, Debug)]
-pub(super) struct Dice(u64);
-
-impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// From 0 to `sides` - 1.
-    pub(super) fn roll(&mut self, sides: usize) -> usize {
-        let sides = u64::try_from(sides.max(1)).expect("64 bits hold a size");
-        usize::try_from(self.next() % sides).expect("it is smaller than a size")
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.next().to_le_bytes()[0]
-    }
-
-    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.roll(from.len())]
-    }
-}
+use tests::dice::Dice;
 
 /// Longest input that is of interest: just beyond the parsers' own limit.
 const LENGTH_MAX: usize = 66_000;

@@ -1,12 +1,11 @@
 //! A whole CA over each engine, up to what a crash leaves behind.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use ca::authority::{Asked, StatusRequest, Submission, Submitted, SystemRequest};
+use ca::authority::{Asked, StatusRequest, Submission, Submitted};
 use ca::create::HOST;
 use ca::crl::Crl;
 use ca::issue::Linted;
@@ -16,16 +15,15 @@ use ca::store::requests;
 use ca::{Authority, Error};
 use common::api::ca::{Decision, Requestor};
 use common::clock::Clock;
-use common::db::users::{self, NewUser};
 use common::entropy;
 use common::http::conditional::IfMatch;
-use common::identity::{Caller, Evidence, Group, PeerCertificate, Rule};
+use common::identity::Caller;
 use common::x509::{Certificate, RevocationReason, SerialNumber, Status};
 use tests::foreign::openssl_with_input;
 
 use super::{
-    Store, at, authority, changes, contents, csr, execute, instance, linted, on_both_engines,
-    origin, read, unfinished, write,
+    Store, agent, anonymous, at, authority, changes, contents, csr, execute, instance, linted,
+    on_both_engines, origin, read, unfinished, write,
 };
 
 on_both_engines!(
@@ -41,46 +39,6 @@ on_both_engines!(
     a_clock_that_was_set_back_stops_no_crl,
     what_a_client_calls_itself_breaks_nothing,
 );
-
-/// Somebody without a credential.
-fn anonymous(authority: &Authority) -> Caller {
-    admit(authority, None, Rule::Anyone)
-}
-
-/// A new agent of the CA, with a certificate and everything.
-fn agent(authority: &Authority, id: &str) -> Caller {
-    let request = SystemRequest {
-        profile: "caUserCert",
-        csr: csr(&format!("CN={id}"), &[]),
-    };
-    let certificate = authority.issue_for_system(request).expect("it is issued");
-    let user = NewUser {
-        id: id.into(),
-        name: id.into(),
-        groups: vec![Group::CertificateManagerAgents],
-        certificate: certificate.clone(),
-    };
-    write(authority.database(), move |c| {
-        Ok(users::add(c, &user, at(0))?)
-    });
-    let agents = Rule::Members(&[Group::CertificateManagerAgents]);
-    let caller = admit(authority, Some(certificate), agents);
-    assert_eq!(caller.user(), Some(id));
-    caller
-}
-
-fn admit(authority: &Authority, certificate: Option<Certificate>, rule: Rule) -> Caller {
-    let certificate = certificate.map(|certificate| PeerCertificate {
-        certificate: Arc::new(certificate),
-        trusted: Ok(()),
-    });
-    let evidence = Evidence {
-        certificate,
-        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        request_id: entropy::uuid(),
-    };
-    authority.admit(evidence, rule).expect("the caller may")
-}
 
 fn submission(subject: &str, names: &[&str]) -> Submission {
     Submission {

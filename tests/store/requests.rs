@@ -8,7 +8,7 @@ use ca::Error;
 use ca::request::{Request, State};
 use ca::store::requests::{Filter, find, insert, list, update};
 use common::api::Violation;
-use common::api::ca::{HistoryEntry, Requestor};
+use common::api::ca::{Changes, HistoryEntry, Requestor};
 use common::db::Database;
 use common::entropy;
 use common::x509::CsrKind;
@@ -41,6 +41,7 @@ fn pending(seconds: i64) -> Request {
         submission: None,
         requestor: None,
         assigned_to: None,
+        changes: Changes::default(),
         violations: Vec::new(),
         context: ca::request::Context::default(),
         history: vec![HistoryEntry {

@@ -129,8 +129,8 @@ impl Authority {
         let profile = profile.ok_or_else(|| unreadable("the profile is gone".into()))?;
         let member = self.current(&request.authority);
         let member = member.map_err(|_| unreadable("the authority is gone".into()))?;
-        let changes = Changes::default();
-        let judged = self.judge(&profile, request, &csr, &member.issuer, &changes, false);
+        let changes = &request.changes;
+        let judged = self.judge(&profile, request, &csr, &member.issuer, changes, false);
         match judged {
             Ok(judged) if judged.violations.is_empty() => Ok(judged.draft),
             Ok(Judged { violations, .. }) | Err(Error::NotAcceptable(violations)) => {

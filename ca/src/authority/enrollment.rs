@@ -1,9 +1,9 @@
-//! Requests: submit, show, list, decide.
+//! Requests: submit, show, list.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use common::api::ca::{Changes, Decision, HistoryEntry, Requestor};
+use common::api::ca::{Changes, HistoryEntry, Requestor};
 use common::audit::Event;
 use common::clock::Timestamp;
 use common::crypto::RequestSignatures;
@@ -18,9 +18,10 @@ use super::issuance::vouches;
 use super::{Authority, drafting};
 use crate::Error;
 use crate::create::HOST;
+use crate::issue::Linted;
 use crate::issuer::Issuer;
 use crate::profile::{Approval, PolicySet, Profile};
-use crate::request::{Context, NotPending, Request, State};
+use crate::request::{Context, Request, State};
 use crate::store::{certificates, idempotency, requests};
 
 /// What a client sends to ask for a certificate.
@@ -196,81 +197,18 @@ impl Authority {
             .read(|c| requests::list(c, filter, after.clone(), limit))
     }
 
-    /// An agent's decision on what was reviewed under the tag in `if_match`.
-    pub fn decide(
+    /// The certificate that would answer `request` now, with these changes and no others.
+    pub(super) fn draft(
         &self,
-        caller: &Caller,
-        id: Uuid,
-        if_match: &IfMatch,
-        decision: Decision,
-    ) -> Result<Submitted, Error> {
-        let Submitted { request, etag, .. } = self.request(id)?;
-        let approving = matches!(decision, Decision::Approved { .. });
-        if_match
-            .require(&etag, !approving)
-            .map_err(Error::Precondition)?;
-        let now = self.clock.now();
-        let by = caller.actor();
-        let not_pending = |NotPending(found)| Error::NotPending {
-            found,
-            etag: etag.clone(),
-        };
-        let (decided, event, detail) = match decision {
-            Decision::Approved { changes, note } => {
-                let changes = changes.unwrap_or_default();
-                let approved = self.approve(caller, request, &changes, note, &etag)?;
-                return self.decided(approved);
-            }
-            Decision::Rejected { note } => (
-                request.reject(by, now, note),
-                "CERT_REQUEST_PROCESSED",
-                "rejected",
-            ),
-            Decision::Canceled { note } => (
-                request.cancel(by, now, note),
-                "CERT_REQUEST_PROCESSED",
-                "canceled",
-            ),
-            Decision::Assigned { note } => (
-                request.assign(by, now, note),
-                "ASSIGN_CERT_REQUEST",
-                "assigned",
-            ),
-            Decision::Unassigned { note } => (
-                request.unassign(by, now, note),
-                "ASSIGN_CERT_REQUEST",
-                "unassigned",
-            ),
-        };
-        let decided = decided.map_err(not_pending)?;
-        let event = Event::by(caller, now, event, format!("request/{id}")).with("decision", detail);
-        let decided = self.record_decision(decided, event)?;
-        self.decided(decided)
-    }
-
-    fn approve(
-        &self,
-        caller: &Caller,
-        request: Request,
+        profile: &Profile,
+        request: &Request,
         changes: &Changes,
-        note: Option<String>,
-        etag: &str,
-    ) -> Result<Request, Error> {
-        if request.state != State::Pending {
-            let found = request.state.name();
-            return Err(Error::NotPending {
-                found,
-                etag: etag.to_owned(),
-            });
-        }
-        let profile = self.profile_of(&request, etag)?;
+    ) -> Result<Linted, Error> {
         // What took the authority's place meanwhile issues in its place.
         let issuer = self.issuing(Some(&request.authority))?;
         let csr = request.asked_accepting(self.rules.request_signatures());
         let csr = csr.map_err(|why| Error::Csr(request.kind, why))?;
-        let linted = self.lint(&profile, &request, &csr, &issuer, changes)?;
-        let issued = self.issue(caller, vec![(request, linted)], false, note, None)?;
-        only(issued)
+        self.lint(profile, request, &csr, &issuer, changes)
     }
 
     fn record_refusals(
@@ -324,21 +262,6 @@ impl Authority {
         Ok(requests)
     }
 
-    fn record_decision(&self, request: Request, event: Event) -> Result<Request, Error> {
-        let row = request.clone();
-        let recorded = self.database.write("decide request", move |c| {
-            let recorded = requests::update(c, &row)?;
-            if recorded {
-                audit::append(c, &event)?;
-            }
-            Ok::<_, Error>(recorded)
-        })?;
-        match recorded {
-            true => Ok(request),
-            false => Err(self.somebody_was_faster(request.id)?),
-        }
-    }
-
     /// What to say when another decision came between.
     pub(super) fn somebody_was_faster(&self, id: Uuid) -> Result<Error, Error> {
         let Submitted { request, etag, .. } = self.request(id)?;
@@ -369,7 +292,8 @@ impl Authority {
         })
     }
 
-    fn decided(&self, request: Request) -> Result<Submitted, Error> {
+    /// What to say of a request that was decided.
+    pub(super) fn decided(&self, request: Request) -> Result<Submitted, Error> {
         let siblings = self.database.read(|c| requests::siblings(c, &request))?;
         let version = self.profiles.find(&request.profile);
         let version = version.map(|entry| entry.version.clone());
@@ -438,6 +362,7 @@ fn new_request(
         submission: None,
         requestor: submission.requestor.clone(),
         assigned_to: set.assignee().map(str::to_owned),
+        changes: Changes::default(),
         violations: Vec::new(),
         context: Context {
             inputs: submission.inputs.clone(),
@@ -497,7 +422,7 @@ fn together<'a>(requests: impl ExactSizeIterator<Item = &'a mut Request>) {
 }
 
 /// The one request that was asked for.
-fn only(requests: Vec<Request>) -> Result<Request, Error> {
+pub(super) fn only(requests: Vec<Request>) -> Result<Request, Error> {
     requests.into_iter().next().ok_or_else(no_request)
 }
 

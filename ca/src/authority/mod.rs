@@ -4,6 +4,7 @@ mod authorities;
 mod catalog;
 mod certificates;
 mod crls;
+mod decisions;
 mod drafting;
 mod enrollment;
 mod import;
@@ -19,7 +20,7 @@ use common::identity::{Caller, Evidence, Rule, authorize};
 use common::x509::{Certificate, SerialNumber, Status};
 
 use crate::Error;
-use crate::config::{Config, CrlConfig};
+use crate::config::{Config, CrlConfig, RequestConfig};
 use crate::create::HOST;
 use crate::journal::News;
 use crate::lint::Rules;
@@ -43,6 +44,7 @@ pub struct Authority {
     /// What every request and certificate must satisfy.
     rules: Rules,
     crl_config: CrlConfig,
+    request_config: RequestConfig,
     /// Wakes the builder of CRLs.
     crl_wake: Wake,
     /// Wakes the followers of the journal.
@@ -68,6 +70,7 @@ impl Authority {
             clock,
             rules: Rules::new(&config.lint).map_err(Error::Internal)?,
             crl_config: config.crl,
+            request_config: config.request,
             crl_wake: Wake::default(),
             news: News::default(),
             instance: common::entropy::uuid().to_string(),

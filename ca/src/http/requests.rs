@@ -6,7 +6,8 @@ use actix_web::web::{self, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use common::api::Page;
 use common::api::ca::{
-    CsrSummary, Decision, Draft, DryRun, Link, Request, RequestStatus, Requestor, SubmitRequest,
+    Changes, CsrSummary, Decision, Draft, DryRun, Link, Request, RequestStatus, Requestor,
+    SubmitRequest,
 };
 use common::clock::Timestamp;
 use common::http::body::{Body, unsupported};
@@ -420,6 +421,9 @@ fn summary(request: &request::Request, sees_all: bool) -> Request {
             .ok()
             .filter(|_| sees_all)
             .map(|csr| describe_csr(&csr)),
+        changes: (request.changes != Changes::default())
+            .then(|| request.changes.clone())
+            .filter(|_| sees_all),
         draft: None,
         history: None,
     }

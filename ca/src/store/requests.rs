@@ -1,5 +1,6 @@
 //! Requests: insert, find, list, compare-and-set.
 
+use common::api::ca::Changes;
 use common::clock::Timestamp;
 use common::db::Connection;
 use common::on;
@@ -31,6 +32,7 @@ struct Row {
     history: String,
     kind: String,
     submission: Option<String>,
+    changes: Option<String>,
     context: String,
 }
 
@@ -92,6 +94,22 @@ pub fn siblings(connection: &mut Connection, request: &Request) -> Result<Vec<Uu
         .select(requests::id)
         .load(c))?;
     Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
+}
+
+/// At most `limit` pending requests that came before `before`, the oldest first.
+pub fn waiting_since(
+    connection: &mut Connection,
+    before: Timestamp,
+    limit: i64,
+) -> Result<Vec<Request>, Error> {
+    let rows: Vec<Row> = on!(connection, |c| requests::table
+        .filter(requests::state.eq(State::Pending.name()))
+        .filter(requests::created_at.lt(before.micros()))
+        .order((requests::created_at, requests::id))
+        .limit(limit)
+        .select(Row::as_select())
+        .load(c))?;
+    rows.into_iter().map(Request::try_from).collect()
 }
 
 /// A page, newest first, of at most `limit` requests after `after`.
@@ -163,6 +181,10 @@ impl TryFrom<&Request> for Row {
             history: serde_json::to_string(&request.history).map_err(json)?,
             kind: request.kind.name().into(),
             submission: request.submission.map(|id| id.to_string()),
+            changes: (request.changes != Changes::default())
+                .then(|| serde_json::to_string(&request.changes))
+                .transpose()
+                .map_err(json)?,
             context: serde_json::to_string(&request.context).map_err(json)?,
         })
     }
@@ -183,6 +205,7 @@ impl TryFrom<Row> for Request {
             ("canceled", None) => State::Canceled,
             _ => return Err(corrupt("state")),
         };
+        let changes = row.changes.as_deref().map(serde_json::from_str).transpose();
         let requestor = row
             .requestor
             .as_deref()
@@ -200,6 +223,7 @@ impl TryFrom<Row> for Request {
             version: row.version,
             state,
             requestor: requestor.map_err(|_| corrupt("requestor"))?,
+            changes: changes.map_err(|_| corrupt("changes"))?.unwrap_or_default(),
             violations: serde_json::from_str(&row.violations).map_err(|_| corrupt("violations"))?,
             history: serde_json::from_str(&row.history).map_err(|_| corrupt("history"))?,
             context: serde_json::from_str(&row.context).map_err(|_| corrupt("context"))?,

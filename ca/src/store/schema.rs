@@ -45,6 +45,7 @@ diesel::table! {
         history -> Text,
         kind -> Text,
         submission -> Nullable<Text>,
+        changes -> Nullable<Text>,
         context -> Text,
     }
 }

@@ -358,7 +358,8 @@ pub struct HistoryEntry {
     pub at: Timestamp,
     /// The user, or `anonymous`.
     pub by: String,
-    /// `submitted`, `approved`, `rejected`, `canceled`, `assigned`, `unassigned`, `issued`.
+    /// `submitted`, `approved`, `rejected`, `canceled`, `expired`, `updated`, `assigned`,
+    /// `unassigned`, `issued`.
     pub action: String,
     /// What they wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -406,7 +407,10 @@ pub struct Request {
     /// What was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub csr: Option<CsrSummary>,
-    /// What would be issued.
+    /// What agents changed so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Changes>,
+    /// What would be issued, with these changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draft: Option<Draft>,
     /// What happened so far.
@@ -446,6 +450,18 @@ pub struct Changes {
     pub not_after: Option<Timestamp>,
 }
 
+impl Changes {
+    /// Both, field by field; `later` counts where both have one.
+    pub fn and(self, later: Self) -> Self {
+        Self {
+            subject: later.subject.or(self.subject),
+            subject_alt_names: later.subject_alt_names.or(self.subject_alt_names),
+            not_before: later.not_before.or(self.not_before),
+            not_after: later.not_after.or(self.not_after),
+        }
+    }
+}
+
 /// `PUT /pki/request/{rid}/status`: an agent's decision.
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(tag = "status", rename_all = "snake_case", try_from = "DecisionFields")]
@@ -470,6 +486,20 @@ pub enum Decision {
         /// Why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
+    },
+    /// Keep other content with it; it stays pending.
+    Updated {
+        /// All changes from now on, instead of those kept before; none takes them back.
+        changes: Changes,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// Check it as an approval would, and keep nothing.
+    Validated {
+        /// Changes on top of those kept with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        changes: Option<Changes>,
     },
     /// Take it.
     Assigned {
@@ -502,6 +532,8 @@ enum DecisionName {
     Approved,
     Rejected,
     Canceled,
+    Updated,
+    Validated,
     Assigned,
     Unassigned,
 }
@@ -514,9 +546,14 @@ impl TryFrom<String> for DecisionName {
             "approved" => Ok(Self::Approved),
             "rejected" => Ok(Self::Rejected),
             "canceled" => Ok(Self::Canceled),
+            "updated" => Ok(Self::Updated),
+            "validated" => Ok(Self::Validated),
             "assigned" => Ok(Self::Assigned),
             "unassigned" => Ok(Self::Unassigned),
-            _ => Err("unknown variant: approved, rejected, canceled, assigned or unassigned"),
+            _ => Err(
+                "unknown variant: approved, rejected, canceled, updated, validated, assigned or \
+                 unassigned",
+            ),
         }
     }
 }
@@ -530,16 +567,25 @@ impl TryFrom<DecisionFields> for Decision {
             changes,
             note,
         } = fields;
-        if changes.is_some() && !matches!(status, DecisionName::Approved) {
-            return Err("unknown field `changes`: only an approval has changes");
+        let without = |decision| match changes {
+            Some(_) => Err("unknown field `changes`: nothing is changed by this"),
+            None => Ok(decision),
+        };
+        match status {
+            DecisionName::Approved => Ok(Self::Approved { changes, note }),
+            DecisionName::Updated => {
+                let changes = changes.ok_or("missing field `changes`")?;
+                Ok(Self::Updated { changes, note })
+            }
+            DecisionName::Validated if note.is_some() => {
+                Err("unknown field `note`: nothing is kept of this")
+            }
+            DecisionName::Validated => Ok(Self::Validated { changes }),
+            DecisionName::Rejected => without(Self::Rejected { note }),
+            DecisionName::Canceled => without(Self::Canceled { note }),
+            DecisionName::Assigned => without(Self::Assigned { note }),
+            DecisionName::Unassigned => without(Self::Unassigned { note }),
         }
-        Ok(match status {
-            DecisionName::Approved => Self::Approved { changes, note },
-            DecisionName::Rejected => Self::Rejected { note },
-            DecisionName::Canceled => Self::Canceled { note },
-            DecisionName::Assigned => Self::Assigned { note },
-            DecisionName::Unassigned => Self::Unassigned { note },
-        })
     }
 }
 
