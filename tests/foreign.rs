@@ -267,6 +267,134 @@ pub fn certificate_passes_crl(ca_pem: &Path, crl: &Path, leaf_pem: &Path) {
     .succeeds();
 }
 
+/// What a tool made of a certificate with CRLs at hand.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The certificate is good.
+    Good,
+    /// A CRL lists it.
+    Revoked,
+    /// No CRL says anything about it now: none for it, or an expired one.
+    Undecided,
+}
+
+/// OpenSSL's verdict by these CRLs, at another time than now if one is given.
+#[track_caller]
+pub fn openssl_verdict(
+    ca_pem: &Path,
+    chain: &[&Path],
+    crls: &[&Path],
+    leaf_pem: &Path,
+    at: Option<Timestamp>,
+) -> Verdict {
+    let mut command = openssl_verify(ca_pem);
+    command.args(["-crl_check", "-extended_crl", "-use_deltas"]);
+    for crl in crls {
+        command.arg("-CRLfile").arg(crl);
+    }
+    for intermediate in chain {
+        command.arg("-untrusted").arg(intermediate);
+    }
+    if let Some(at) = at {
+        command.args(["-attime", &at.seconds().to_string()]);
+    }
+    let run = Run::of(command.arg(leaf_pem));
+    let said = run.stderr();
+    let undecided = [
+        "CRL has expired",
+        "unable to get certificate CRL",
+        "Different CRL scope",
+        "different CRL scope",
+    ];
+    match run.succeeded() {
+        true => Verdict::Good,
+        // It reads an expired one all the same, and complains of both.
+        false if undecided.iter().any(|words| said.contains(words)) => Verdict::Undecided,
+        false if said.contains("certificate revoked") => Verdict::Revoked,
+        false => run.disagrees("OpenSSL should have a verdict"),
+    }
+}
+
+/// Java's verdict by these CRLs, at another time than now if one is given.
+#[track_caller]
+pub fn java_verdict(
+    ca_pem: &Path,
+    chain: &[&Path],
+    crls: &[&Path],
+    leaf_pem: &Path,
+    at: Option<Timestamp>,
+) -> Verdict {
+    let mut command = java_validation(ca_pem, leaf_pem);
+    command.args(chain);
+    command.args(crls.iter().map(|crl| format!("crl={}", path(crl))));
+    command.args(at.map(|at| format!("at={at}")));
+    let run = Run::of(&mut command);
+    let said = run.stderr();
+    match run.succeeded() {
+        true => Verdict::Good,
+        false if said.contains("Certificate has been revoked") => Verdict::Revoked,
+        false if said.contains("Could not determine revocation status") => Verdict::Undecided,
+        false => run.disagrees("Java should have a verdict"),
+    }
+}
+
+/// GnuTLS's verdict by one CRL, now. It knows neither scopes nor deltas.
+#[track_caller]
+pub fn gnutls_verdict(ca_pem: &Path, chain: &[&Path], crl: &Path, leaf_pem: &Path) -> Verdict {
+    let crl = fs::read(crl).expect("the CRL can be read");
+    let scratch = Scratch::new("gnutls");
+    // certtool reads PEM only, and wants CRL and CA in files.
+    let list = scratch.file("crl.pem");
+    let pem = openssl_with_input(&["crl", "-inform", "DER"], &crl);
+    fs::write(&list, pem).expect("the folder can be written");
+    let mut certificates = Vec::new();
+    for certificate in [&[leaf_pem], chain].concat() {
+        certificates.extend(fs::read(certificate).expect("the certificate can be read"));
+        certificates.push(b'\n');
+    }
+    let mut certtool = Command::new("certtool");
+    certtool
+        .args(["--verify", "--verify-profile", "medium"])
+        .arg("--load-ca-certificate")
+        .arg(ca_pem)
+        .arg("--load-crl")
+        .arg(&list);
+    let run = Run::with_input(&mut certtool, &certificates);
+    let said = run.stdout() + &run.stderr();
+    match run.succeeded() {
+        true => Verdict::Good,
+        false if said.contains("revoked") => Verdict::Revoked,
+        false => run.disagrees("GnuTLS should have a verdict"),
+    }
+}
+
+/// NSS does not know the scope of CRLs (RFC 5280 §5.2.5), which is critical, and so takes none that
+/// has one: it asks by OCSP.
+#[track_caller]
+pub fn nss_takes_no_crl_with_a_scope(ca_pem: &Path, crl: &Path) {
+    let scratch = Scratch::new("nss");
+    let database = format!("sql:{}", scratch.path().display());
+    let certutil = || {
+        let mut command = Command::new("certutil");
+        command.args(["-d", &database]);
+        command
+    };
+    Run::of(certutil().args(["-N", "--empty-password"])).succeeds();
+    let mut trust = certutil();
+    trust.args(["-A", "-n", "ca", "-t", "CT,C,C", "-a", "-i"]);
+    Run::of(trust.arg(ca_pem)).succeeds();
+    let mut import = Command::new("crlutil");
+    import.args(["-I", "-d", &database, "-i"]);
+    let run = Run::of(import.arg(crl));
+    if !run
+        .stderr()
+        .contains("SEC_ERROR_CRL_UNKNOWN_CRITICAL_EXTENSION")
+    {
+        run.disagrees("NSS should refuse the scope, and nothing else");
+    }
+}
+
 /// OpenSSL and GnuTLS accept the CRL, in PEM or DER, as one that the CA signed.
 #[track_caller]
 pub fn crl_is_accepted(ca_pem: &Path, crl: &Path) {

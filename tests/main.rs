@@ -5,6 +5,7 @@ mod arrangements;
 mod authorities;
 mod commands;
 mod conventions;
+mod crls;
 mod crmf;
 mod decisions;
 mod enrolment;

@@ -200,10 +200,10 @@ impl World {
                 arguments.extend(["--data-dir".into(), data.display().to_string()]);
                 arguments.extend(["--https".into(), format!("127.0.0.1:{https}")]);
                 arguments.extend(["--http".into(), format!("127.0.0.1:{http}")]);
-                arguments.extend([
-                    "--public-http-url".into(),
-                    format!("http://127.0.0.1:{http}"),
-                ]);
+                if !self.arguments.iter().any(|a| a == "--public-http-url") {
+                    let url = format!("http://127.0.0.1:{http}");
+                    arguments.extend(["--public-http-url".into(), url]);
+                }
                 arguments.extend(self.arguments.iter().cloned());
                 let running = Running::start(&program("chancery"), &arguments).0;
                 self.running.push(("up", running));
@@ -241,6 +241,17 @@ impl World {
     /// Stops with SIGTERM, checks that this is clean, and starts again on the same folder.
     pub fn restart(&mut self) {
         self.stop();
+        self.start();
+    }
+
+    /// The same with other arguments than at first.
+    pub fn restart_with(&mut self, arguments: &[&str]) {
+        self.arguments = arguments.iter().map(|a| (*a).to_owned()).collect();
+        self.restart();
+    }
+
+    /// Starts again what was stopped.
+    pub fn start_again(&mut self) {
         self.start();
     }
 

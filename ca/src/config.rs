@@ -6,7 +6,7 @@ use common::config::{Setting, Settings};
 use common::crypto::{KeySpec, RequestSignatures};
 
 /// Every setting of the CA.
-pub const SETTINGS: [Setting; 12] = [
+pub const SETTINGS: [Setting; 15] = [
     Setting {
         key: "ca.denied_keys",
         value: "FILE",
@@ -38,6 +38,16 @@ pub const SETTINGS: [Setting; 12] = [
         help: "File or folder of weak RSA keys in the form of Debian's openssl-blacklist",
     },
     Setting {
+        key: "crl.delta",
+        value: "BOOL",
+        help: "Make delta CRLs, too [default: false]",
+    },
+    Setting {
+        key: "crl.interval_hours",
+        value: "HOURS",
+        help: "Time from one CRL of the schedule to the next [default: half of crl.validity_hours]",
+    },
+    Setting {
         key: "crl.on_revocation",
         value: "BOOL",
         help: "Make a new CRL within a second of each change of status [default: true]",
@@ -48,9 +58,14 @@ pub const SETTINGS: [Setting; 12] = [
         help: "Above this many entries the CRL waits for its schedule [default: 100000]",
     },
     Setting {
+        key: "crl.shards",
+        value: "COUNT",
+        help: "Parts that the revocations of new certificates are spread over, up to 256 [default: 0, not in parts]",
+    },
+    Setting {
         key: "crl.validity_hours",
         value: "HOURS",
-        help: "Time from thisUpdate to nextUpdate; a new CRL is made after half of it [default: 48]",
+        help: "Time from thisUpdate to nextUpdate; the next CRL comes after half of it [default: 48]",
     },
     Setting {
         key: "request.assignee_only",
@@ -117,6 +132,22 @@ pub struct CrlConfig {
     pub on_revocation_max: i64,
     /// From thisUpdate to nextUpdate.
     pub validity_hours: i64,
+    /// From one CRL of the schedule to the next; half of the validity when 0.
+    pub interval_hours: i64,
+    /// Whether there are delta CRLs.
+    pub delta: bool,
+    /// Parts that the revocations of new certificates are spread over; 0 when they are not.
+    pub shards: i16,
+}
+
+impl CrlConfig {
+    /// Seconds from one CRL of the schedule to the next.
+    pub fn interval(&self) -> i64 {
+        match self.interval_hours {
+            0 => self.validity_hours * 1_800,
+            hours => hours * 3_600,
+        }
+    }
 }
 
 impl Config {
@@ -132,6 +163,14 @@ impl Config {
         let expire_days = settings.get_or("request.expire_days", 0)?;
         if !(0..=36_500).contains(&expire_days) {
             return Err("request.expire_days: must be from 0 to 36500".into());
+        }
+        let interval_hours = settings.get_or("crl.interval_hours", 0)?;
+        if interval_hours != 0 && !(1..validity_hours).contains(&interval_hours) {
+            return Err("crl.interval_hours: must be less than crl.validity_hours".into());
+        }
+        let shards = settings.get_or("crl.shards", 0)?;
+        if !(0..=256).contains(&shards) {
+            return Err("crl.shards: must be from 0 to 256".into());
         }
         let subject: Option<String> = settings.get("ca.subject")?;
         if let Some(text) = &subject {
@@ -160,6 +199,9 @@ impl Config {
                 on_revocation: settings.get_or("crl.on_revocation", true)?,
                 on_revocation_max: settings.get_or("crl.on_revocation_max", 100_000)?,
                 validity_hours,
+                interval_hours,
+                delta: settings.get_or("crl.delta", false)?,
+                shards,
             },
             request: RequestConfig {
                 assignee_only: settings.get_or("request.assignee_only", false)?,

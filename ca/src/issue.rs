@@ -91,6 +91,7 @@ impl Draft {
             issuer: tbs.issuer.to_string(),
             names,
             spki_sha256: self.public_key.spki_sha256(),
+            shard: issuer.urls.shard(&self.public_key),
             not_before: self.not_before,
             not_after: self.not_after,
             tbs: tbs.to_der().map_err(undecidable)?,
@@ -107,6 +108,7 @@ pub struct Linted {
     issuer: String,
     names: Vec<String>,
     spki_sha256: [u8; 32],
+    shard: Option<i16>,
     not_before: Timestamp,
     not_after: Timestamp,
     tbs: Vec<u8>,
@@ -136,6 +138,10 @@ impl Linted {
 
     pub fn spki_sha256(&self) -> &[u8; 32] {
         &self.spki_sha256
+    }
+
+    pub fn shard(&self) -> Option<i16> {
+        self.shard
     }
 
     pub fn not_before(&self) -> Timestamp {

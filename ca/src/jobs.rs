@@ -43,18 +43,20 @@ pub fn start(authority: &Arc<Authority>) -> Result<(), Error> {
     authority.register_jobs(TIMED)?;
     let now = authority.clock().now();
     for issuer in authority.issuers() {
-        match authority.current_crl(&issuer.id) {
-            _ if issuer.certificate.not_after() < now => {}
+        if issuer.certificate.not_after() >= now {
+            let current = authority.current_crl(&issuer.id);
+            authority.make_missing_crls(&Caller::system(), &issuer.id)?;
             // A change may have been committed right before a crash, its CRL not made.
-            Some(crl) if crl.next_update > now => authority.crl_wake().wake(&issuer.id),
-            Some(_) | None => {
-                authority.make_crl(&Caller::system(), &issuer.id)?;
+            if current.is_some_and(|crl| crl.next_update > now) {
+                authority.crl_wake().wake(&issuer.id);
             }
         }
     }
 
-    let crls = Arc::clone(authority);
-    spawn("crl", move || crls.make_crls());
+    for (name, full) in [("crl", true), ("crl-parts", false)] {
+        let crls = Arc::clone(authority);
+        spawn(name, move || crls.make_crls(full));
+    }
     let journal = Arc::clone(authority);
     spawn("sequencer", move || number_journal(&journal));
     if authority.is_shared() {

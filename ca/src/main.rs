@@ -66,7 +66,8 @@ fn run(known: &[Setting], flags: &clap::ArgMatches) -> Result<(), String> {
     let kek = process.kek()?;
     let (tls, anchors) = process.tls(folder.path(), &kek)?;
     let public_url = process.public_url(listeners.http());
-    let places = Places::new(&public_url, ocsp_url.as_deref().unwrap_or(&public_url));
+    let places = Places::new(&public_url, ocsp_url.as_deref().unwrap_or(&public_url))
+        .with_shards(config.crl.shards);
     let authority = create::open(folder.path(), &kek, &config, places, Clock::System)?;
     let authority = Arc::new(authority);
     jobs::start(&authority).map_err(|e| e.to_string())?;

@@ -72,7 +72,7 @@ impl Up {
         // Before anything is made, so that a port in use leaves nothing behind.
         let listeners = Listeners::bind(process.https, process.http)?;
         let (folder, content) = Folder::open(&process.data_dir)?;
-        let places = places(&process, &listeners);
+        let places = places(&process, &listeners).with_shards(ca_config.crl.shards);
         if content == Content::Empty {
             let created =
                 folder.create(|staging| create(staging, &process, &ca_config, places.clone()));

@@ -3,7 +3,7 @@
 use std::thread;
 
 use ca::Error;
-use ca::crl::Crl;
+use ca::crl::{Crl, Scope};
 use ca::store::authorities::{certificate, next_crl_number};
 use ca::store::crls;
 use common::db::Database;
@@ -73,7 +73,9 @@ fn the_newest_of_an_authority_is_in_force_and_the_oldest_are_forgotten(store: &S
     let database = store.ca();
     let crl = |authority: &str, number: i64| Crl {
         authority: authority.into(),
+        scope: Scope::Full,
         number,
+        base: None,
         this_update: at(number),
         next_update: at(number + 100),
         entries: number * 3,
@@ -81,9 +83,13 @@ fn the_newest_of_an_authority_is_in_force_and_the_oldest_are_forgotten(store: &S
     };
     let add = |crl: &Crl| {
         let crl = crl.clone();
-        write(&database, move |c| crls::insert(c, &crl));
+        write(&database, move |c| {
+            crls::insert_piece(c, &crl, 0, &crl.der[..3])?;
+            crls::insert_piece(c, &crl, 1, &crl.der[3..])?;
+            crls::insert(c, &crl, false)
+        });
     };
-    let newest = |authority: &str| read(&database, |c| crls::newest(c, authority));
+    let newest = |authority: &str| read(&database, |c| crls::newest(c, authority, Scope::Full));
     assert_eq!(newest("host"), None);
 
     add(&crl("other", 99));
@@ -95,13 +101,14 @@ fn the_newest_of_an_authority_is_in_force_and_the_oldest_are_forgotten(store: &S
     let kept = super::contents(&database)["crls"].len();
     assert_eq!(kept, KEPT + 1);
     write(&database, |c| {
-        super::execute(c, "DELETE FROM crls WHERE number = 19")
+        super::execute(c, "DELETE FROM crls WHERE number = 19")?;
+        super::execute(c, "DELETE FROM crl_parts WHERE number = 19")
     });
     add(&crl("host", 19));
 
     assert_eq!(newest("host"), Some(crl("host", 20)));
     assert_eq!(newest("other"), Some(crl("other", 99)));
     let again = crl("host", 20);
-    let refused = database.write("test", move |c| crls::insert(c, &again));
+    let refused = database.write("test", move |c| crls::insert(c, &again, false));
     assert!(matches!(refused, Err(Error::Database(_))));
 }

@@ -3,7 +3,8 @@
 use std::thread;
 
 use ca::Error;
-use ca::store::statuses::{find, insert, not_valid, update};
+use ca::store::statuses::{Selection, find, insert, listed as listed_by, update};
+use common::clock::Timestamp;
 use common::db::Database;
 use common::x509::{RevocationReason, Status};
 
@@ -116,6 +117,15 @@ fn of_many_who_revoke_at_once_one_wins(store: &Store) {
     }
 }
 
+fn all(authority: &str, ends_since: Timestamp) -> Selection<'_> {
+    Selection {
+        authority,
+        shard: None,
+        ends_since,
+        changed_since: None,
+    }
+}
+
 fn what_is_held_or_revoked_is_listed_until_its_certificate_ends(store: &Store) {
     let database = store.ca();
     for (number, not_after) in [(5, 100), (4, 100), (3, 99), (2, 100), (1, 300)] {
@@ -133,7 +143,9 @@ fn what_is_held_or_revoked_is_listed_until_its_certificate_ends(store: &Store) {
     });
 
     let listed = |since: i64| {
-        let listed = read(&database, |c| not_valid(c, "host", at(since)));
+        let listed = read(&database, |c| {
+            listed_by(c, &all("host", at(since)), None, 10)
+        });
         let listed = listed.into_iter().map(|known| known.serial);
         listed.collect::<Vec<_>>()
     };
@@ -142,6 +154,6 @@ fn what_is_held_or_revoked_is_listed_until_its_certificate_ends(store: &Store) {
     assert_eq!(listed(100), [serial(1), serial(2), serial(5)]);
     assert_eq!(listed(101), [serial(1)]);
     assert_eq!(listed(301), []);
-    let other = read(&database, |c| not_valid(c, "other", at(0)));
+    let other = read(&database, |c| listed_by(c, &all("other", at(0)), None, 10));
     assert_eq!(other.len(), 1);
 }

@@ -180,6 +180,7 @@ impl Authority {
             status: issued.status,
             changed: issued.changed,
             not_after: issued.certificate.not_after(),
+            shard: issued.shard,
         };
         let mut event = Event::by(
             caller,
@@ -219,7 +220,7 @@ impl Authority {
             return Err(wrong(serial, &now_found.status, status.name()));
         }
         self.news.tell();
-        self.crl_wake.wake(&issued.authority);
+        self.crl_wake.wake_for(&issued.authority, issued.shard);
         metrics::counter!("ca_status_changes_total", "to" => status.name()).increment(1);
         Ok((status, now))
     }

@@ -111,7 +111,7 @@ impl Authority {
     /// in force of the first.
     pub fn readiness(&self) -> Vec<String> {
         let mut missing = Vec::new();
-        let answers = self.database.read(|c| crate::store::crls::newest(c, HOST));
+        let answers = self.database.read(|c| crate::store::crls::scopes(c, HOST));
         if answers.is_err() {
             missing.push("the database does not answer".into());
         }

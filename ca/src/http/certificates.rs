@@ -191,7 +191,10 @@ pub(super) async fn change_status(
                 }?;
                 let visible = Visible {
                     ocsp: authority.clock().now().plus_seconds(2).whole_seconds(),
-                    crl: authority.visible_in_crl(&authority.certificate(&serial)?.authority),
+                    crl: {
+                        let issued = authority.certificate(&serial)?;
+                        authority.visible_in_crl(&issued.authority, issued.shard)
+                    },
                 };
                 Ok((
                     describe_status(&status, status.name(), Some(visible)),

@@ -14,7 +14,7 @@ use utoipa::IntoParams;
 
 use super::access::Operation;
 use crate::create::HOST;
-use crate::crl::Crl;
+use crate::crl::{Crl, Scope};
 use crate::{Ca, Error};
 
 const REPRESENTATIONS: [&str; 3] = [
@@ -30,8 +30,10 @@ const REPRESENTATIONS: [&str; 3] = [
 pub(super) struct CrlQuery {
     /// The authority's id (`host`).
     authority: Option<String>,
-    /// `full`.
+    /// `full` or `delta`.
     kind: Option<String>,
+    /// The number of a part.
+    shard: Option<String>,
 }
 
 /// The CRL in force: JSON, PEM or DER by `Accept`.
@@ -52,12 +54,12 @@ pub(super) async fn show(
     request: HttpRequest,
     query: Query<CrlQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let authority = check(&ca, query.0)?;
+    let (authority, scope) = check(&ca, query.0)?;
     let media_type = negotiate::choose(&request, &REPRESENTATIONS)?;
     if evidence.certificate.is_some() {
         ca.run(evidence, Operation::ShowCrl, |_, _| Ok(())).await?;
     }
-    let crl = in_force(&ca, &authority)?;
+    let crl = in_force(&ca, &authority, scope)?;
     Ok(respond(&request, &ca, &crl, media_type))
 }
 
@@ -76,8 +78,8 @@ pub(super) async fn make(
     let service = ca.clone();
     let crl = ca
         .run(evidence, Operation::MakeCrl, move |authority, caller| {
-            let id = check(&service, query.0).map_err(Error::Precondition)?;
-            authority.make_crl(caller, &id)
+            let (id, scope) = check(&service, query.0).map_err(Error::Precondition)?;
+            authority.make_crl_of(caller, &id, scope)
         })
         .await?;
     Ok(HttpResponse::Ok().json(describe(&crl)))
@@ -89,29 +91,53 @@ pub(super) async fn plain(
     request: HttpRequest,
     file: Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let authority = file.strip_suffix(".crl");
-    let authority = authority.filter(|id| ca.authority().issuer(id).is_ok());
-    let authority = authority.ok_or_else(|| Problem::not_found("CRL"))?;
-    let crl = in_force(&ca, authority)?;
+    let found = file.strip_suffix(".crl").and_then(|name| named(&ca, name));
+    let (authority, scope) = found.ok_or_else(|| Problem::not_found("CRL"))?;
+    let crl = in_force(&ca, authority, scope)?;
     Ok(respond(&request, &ca, &crl, "application/pkix-crl"))
 }
 
-/// The id of the authority that is meant.
-fn check(ca: &Ca, query: CrlQuery) -> Result<String, Problem> {
-    if query.kind.as_deref().is_some_and(|kind| kind != "full") {
-        return Err(Problem::field("kind", "choice", "kind is full"));
+/// What is found at `/crl/{name}.crl`: `{authority}`, `{authority}-delta` or `{authority}-{shard}`.
+fn named<'a>(ca: &Ca, name: &'a str) -> Option<(&'a str, Scope)> {
+    let has = |id: &str, scope| matches!(ca.authority().has_crl_scope(id, scope), Ok(true));
+    if has(name, Scope::Full) {
+        return Some((name, Scope::Full));
     }
+    let (id, scope) = name.rsplit_once('-')?;
+    let scope = scope.parse().ok().filter(|scope| *scope != Scope::Full)?;
+    has(id, scope).then_some((id, scope))
+}
+
+/// The authority and the scope that are meant.
+fn check(ca: &Ca, query: CrlQuery) -> Result<(String, Scope), Problem> {
+    let scope = match (query.kind.as_deref(), query.shard) {
+        (None | Some("full"), None) => Scope::Full,
+        (Some("delta"), None) => Scope::Delta,
+        (None | Some("full"), Some(shard)) => {
+            let scope = shard.parse().ok();
+            let scope = scope.filter(|scope: &Scope| scope.shard().is_some());
+            let wrong = || Problem::field("shard", "range", "shard is the number of a part");
+            scope.ok_or_else(wrong)?
+        }
+        (Some("delta"), Some(_)) => {
+            let message = "deltas are of the full CRL, not of parts";
+            return Err(Problem::field("shard", "choice", message));
+        }
+        (Some(_), _) => return Err(Problem::field("kind", "choice", "kind is full or delta")),
+    };
     let id = query.authority.unwrap_or_else(|| HOST.into());
-    ca.authority().issuer(&id)?;
-    Ok(id)
+    match ca.authority().has_crl_scope(&id, scope)? {
+        true => Ok((id, scope)),
+        false => Err(Problem::not_found("CRL")),
+    }
 }
 
 /// The CRL in force. An expired one is worse than none.
-fn in_force(ca: &Ca, authority: &str) -> Result<Arc<Crl>, Problem> {
+fn in_force(ca: &Ca, authority: &str, scope: Scope) -> Result<Arc<Crl>, Problem> {
     let now = ca.authority().clock().now();
     let crl = ca
         .authority()
-        .current_crl(authority)
+        .current_crl_of(authority, scope)
         .filter(|crl| crl.next_update > now);
     crl.ok_or_else(|| Problem::unavailable("there is no current CRL"))
 }
@@ -147,7 +173,11 @@ fn respond(request: &HttpRequest, ca: &Ca, crl: &Crl, media_type: &'static str) 
 fn describe(crl: &Crl) -> ca::Crl {
     ca::Crl {
         authority: crl.authority.clone(),
-        kind: "full".into(),
+        kind: crl.scope.kind().into(),
+        shard: crl
+            .scope
+            .shard()
+            .and_then(|shard| u16::try_from(shard).ok()),
         number: crl.number.to_string(),
         this_update: crl.this_update,
         next_update: crl.next_update,

@@ -559,7 +559,7 @@ fn access_location(
 impl Point {
     fn made(&self, c: &Composition<'_>) -> Result<DistributionPoint, String> {
         let name = match &self.place {
-            Place::Own => uri(&c.ask.issuer.urls.crl)?,
+            Place::Own => uri(&c.ask.issuer.urls.crl_for(c.ask.csr.public_key()))?,
             Place::Stated(kind, pattern) => stated(c, kind, pattern)?,
         };
         let issuer = self.issuer.as_ref();

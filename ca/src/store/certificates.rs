@@ -42,6 +42,9 @@ pub fn intend(
         linted.not_after(),
         now,
     )?;
+    if let Some(shard) = linted.shard() {
+        super::statuses::assign(connection, serial, shard)?;
+    }
     let row = (
         certificates::serial.eq(serial.as_bytes()),
         certificates::authority.eq(linted.authority()),
@@ -145,6 +148,8 @@ pub struct Issued {
     pub status: Status,
     /// When the status last changed.
     pub changed: Timestamp,
+    /// The part of the CRL that it belongs to.
+    pub shard: Option<i16>,
     /// Who issued it.
     pub authority: String,
     /// Who asked for it and who allowed it.
@@ -194,6 +199,7 @@ pub fn find(connection: &mut Connection, serial: &SerialNumber) -> Result<Issued
         certificate: Certificate::from_der(&der).map_err(Error::Internal)?,
         status: known.status,
         changed: known.changed,
+        shard: known.shard,
         authority,
         origin: Origin {
             request: request

@@ -81,6 +81,7 @@ diesel::table! {
         reason -> Nullable<SmallInt>,
         invalidity_at -> Nullable<BigInt>,
         not_after -> BigInt,
+        shard -> Nullable<SmallInt>,
     }
 }
 
@@ -125,13 +126,34 @@ diesel::table! {
 }
 
 diesel::table! {
-    crls (authority, number) {
+    crls (authority, scope, number) {
         authority -> Text,
+        scope -> Text,
         number -> BigInt,
+        base -> Nullable<BigInt>,
+        base_at -> Nullable<BigInt>,
         this_update -> BigInt,
         next_update -> BigInt,
         entries -> BigInt,
+    }
+}
+
+diesel::table! {
+    crl_parts (authority, scope, number, part) {
+        authority -> Text,
+        scope -> Text,
+        number -> BigInt,
+        part -> BigInt,
         der -> Binary,
+    }
+}
+
+diesel::table! {
+    crl_urls (authority, scope, url) {
+        authority -> Text,
+        scope -> Text,
+        url -> Text,
+        first_used_at -> BigInt,
     }
 }
 

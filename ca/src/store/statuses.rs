@@ -4,7 +4,9 @@ use common::clock::Timestamp;
 use common::db::Connection;
 use common::on;
 use common::x509::{SerialNumber, Status};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::schema::statuses;
 use crate::Error;
@@ -19,6 +21,7 @@ struct Row {
     reason: Option<i16>,
     invalidity_at: Option<i64>,
     not_after: i64,
+    shard: Option<i16>,
 }
 
 /// A status on record.
@@ -34,6 +37,8 @@ pub struct Known {
     pub changed: Timestamp,
     /// The end of the certificate.
     pub not_after: Timestamp,
+    /// The part of the CRL that it belongs to.
+    pub shard: Option<i16>,
 }
 
 /// Adds a certificate that is about to be signed, valid from now on.
@@ -75,6 +80,11 @@ pub fn update(
     now: Timestamp,
 ) -> Result<bool, Error> {
     let (code, reason, invalidity) = status.columns();
+    // CRLReason certificateHold and removeFromCRL: what has a reason has changed, and may be on a delta.
+    let reason = reason.unwrap_or(match status {
+        Status::OnHold { .. } => 6,
+        Status::Valid | Status::Revoked { .. } => 8,
+    });
     let before = statuses::table
         .find(known.serial.as_bytes())
         .filter(statuses::changed_at.eq(known.changed.micros()))
@@ -90,19 +100,59 @@ pub fn update(
     Ok(changed == 1)
 }
 
-/// All certificates of an authority that are held or revoked and end at or after `since`.
-pub fn not_valid(
+/// Puts a certificate into a part of its authority's CRL, for ever.
+pub fn assign(connection: &mut Connection, serial: &SerialNumber, shard: i16) -> Result<(), Error> {
+    let row = statuses::table.find(serial.as_bytes());
+    on!(connection, |c| diesel::update(row)
+        .set(statuses::shard.eq(shard))
+        .execute(c))?;
+    Ok(())
+}
+
+/// What a CRL lists.
+#[derive(Clone, Copy, Debug)]
+pub struct Selection<'a> {
+    /// Whose certificates.
+    pub authority: &'a str,
+    /// Those of this part only.
+    pub shard: Option<i16>,
+    /// Those that end at or after this.
+    pub ends_since: Timestamp,
+    /// Those whose status has changed since, and then also what is valid again; all that are held
+    /// or revoked when absent.
+    pub changed_since: Option<Timestamp>,
+}
+
+/// The next `limit` certificates that a CRL lists, by serial number after `after`.
+pub fn listed(
     connection: &mut Connection,
-    authority: &str,
-    since: Timestamp,
+    selection: &Selection<'_>,
+    after: Option<&SerialNumber>,
+    limit: i64,
 ) -> Result<Vec<Known>, Error> {
-    let rows: Vec<Row> = on!(connection, |c| statuses::table
-        .filter(statuses::authority.eq(authority))
-        .filter(statuses::status.ne(Status::VALID))
-        .filter(statuses::not_after.ge(since.micros()))
-        .order(statuses::serial)
-        .select(Row::as_select())
-        .load(c))?;
+    let after = after.map_or(&[][..], SerialNumber::as_bytes);
+    let rows: Vec<Row> = on!(connection, |c| {
+        let mut query = statuses::table
+            .filter(statuses::authority.eq(selection.authority))
+            .filter(statuses::serial.gt(after))
+            .filter(statuses::not_after.ge(selection.ends_since.micros()))
+            .into_boxed();
+        // Written out, so that the engines see that their partial indexes fit.
+        query = match selection.changed_since {
+            Some(since) => query
+                .filter(statuses::reason.is_not_null())
+                .filter(statuses::changed_at.ge(since.micros())),
+            None => query.filter(sql::<Bool>("statuses.status <> 0")),
+        };
+        if let Some(shard) = selection.shard {
+            query = query.filter(statuses::shard.eq(shard));
+        }
+        query
+            .order(statuses::serial)
+            .limit(limit)
+            .select(Row::as_select())
+            .load(c)
+    })?;
     rows.into_iter().map(Known::try_from).collect()
 }
 
@@ -124,6 +174,7 @@ impl TryFrom<Row> for Known {
             authority: row.authority,
             changed: at,
             not_after: Timestamp::from_micros(row.not_after),
+            shard: row.shard,
         })
     }
 }

@@ -796,8 +796,11 @@ impl TryFrom<StatusChangeFields> for StatusChange {
 pub struct Crl {
     /// The authority's id.
     pub authority: String,
-    /// `full`.
+    /// `full` or `delta`.
     pub kind: String,
+    /// The number of the part, of a CRL in parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<u16>,
     /// CRL number, decimal.
     pub number: String,
     /// When it was made.

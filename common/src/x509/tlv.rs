@@ -56,8 +56,13 @@ pub fn signed_part(der: &[u8]) -> Option<&[u8]> {
 
 /// Appends one element to `out`.
 pub fn push(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
+    push_header(out, tag, content.len());
+    out.extend_from_slice(content);
+}
+
+/// Appends tag and length of an element whose content follows.
+pub fn push_header(out: &mut Vec<u8>, tag: u8, length: usize) {
     out.push(tag);
-    let length = content.len();
     if length < 0x80 {
         out.push(u8::try_from(length).unwrap_or_default());
     } else {
@@ -66,7 +71,6 @@ pub fn push(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
         out.push(0x80 | u8::try_from(bytes.len() - skip).unwrap_or_default());
         out.extend_from_slice(&bytes[skip..]);
     }
-    out.extend_from_slice(content);
 }
 
 #[cfg(test)]
