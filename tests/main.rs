@@ -15,6 +15,7 @@ mod keys;
 mod layers;
 mod lifecycle;
 mod lint;
+mod mass_revocation;
 mod ocsp;
 mod openapi;
 mod owners;

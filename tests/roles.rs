@@ -48,6 +48,7 @@ PUT    /pki/authority/{}/certificate    host               401 403 403 403 409 4
 PUT    /pki/authority/{}/status         host               401 403 403 403 409 403
 POST   /pki/authority/{}/renewal        nobody             401 403 403 403 404 403
 DELETE /pki/authority/{}                host               401 403 403 403 409 403
+POST   /pki/revocations                 -                  401 403 403 403 200 403
 GET    /pki/jobs                        -                  401 403 403 403 200 403
 GET    /pki/job/{}                      crl-host           401 403 403 403 200 403
 GET    /pki/status-journal              -                  401 403 403 403 403 200
@@ -110,6 +111,7 @@ impl Objects {
             ("POST", "/pki/authorities") => call.json(r#"{"subject":""}"#),
             ("PUT", "/pki/authority/{}/certificate") => call.json(r#"{"certificates":[]}"#),
             ("PUT", "/pki/authority/{}/status") => call.json(r#"{"status":"disabled"}"#),
+            ("POST", "/pki/revocations") => call.json(r#"{"profile":"none","dry_run":true}"#),
             ("PUT", "/pki/certificate/{}/status") => call.json(r#"{"status":"valid"}"#),
             _ => call,
         }

@@ -65,7 +65,18 @@ pub fn start(authority: &Arc<Authority>) -> Result<(), Error> {
     }
     let timed = Arc::clone(authority);
     spawn("timed-jobs", move || run_timed(&timed));
+    let long = Arc::clone(authority);
+    spawn("long-jobs", move || run_long(&long));
     Ok(())
+}
+
+fn run_long(authority: &Authority) {
+    loop {
+        if let Err(error) = authority.run_long() {
+            tracing::warn!(%error, "long work could not be run");
+        }
+        authority.job_wake().wait(Duration::from_secs(2));
+    }
 }
 
 fn run_timed(authority: &Authority) {

@@ -14,6 +14,7 @@ use common::x509::{RevocationReason, SerialNumber, csr, der_from, name, pem};
 
 use crate::error::Error;
 use crate::output::{self, Table};
+use crate::revocations::RevokeAll;
 use crate::service::Service;
 use crate::{files, list, view};
 
@@ -35,6 +36,12 @@ Example:
   chancery cert revoke 3fa1… --reason key_compromise --invalidity-date 2026-11-20T00:00:00Z
   chancery cert revoke 3fa1… --reason superseded --key host.key")]
     Revoke(Revoke),
+    /// Revoke all certificates that have something in common
+    #[command(after_help = "\
+Example:
+  chancery cert revoke-many --profile caServerCert --issued-after 2026-11-01T00:00:00Z --dry-run
+  chancery cert revoke-many --authority host --reason ca_compromise")]
+    RevokeMany(Box<RevokeAll>),
     /// Suspend a certificate until it is released or revoked
     #[command(after_help = "Example:\n  chancery cert hold 3fa1… --note 'card mislaid'")]
     Hold(Change),
@@ -121,6 +128,7 @@ impl Command {
             Self::Show(show) => show.run(service),
             Self::List(list) => list.run(service),
             Self::Revoke(revoke) => revoke.run(service),
+            Self::RevokeMany(all) => all.run(service),
             Self::Hold(change) => {
                 let note = change.note.clone();
                 change.make(service, &StatusChange::OnHold { note })
@@ -221,12 +229,12 @@ fn table(page: &Page<CertificateSummary>) -> Table<5> {
 }
 
 /// A serial number as other tools write it, too: upper case, `0x` in front, colons within.
-fn serial(text: &str) -> Result<String, common::x509::serial::NotASerialNumber> {
+pub(crate) fn serial(text: &str) -> Result<String, common::x509::serial::NotASerialNumber> {
     let bare = text.trim_start_matches("0x").replace(':', "");
     Ok(bare.parse::<SerialNumber>()?.to_string())
 }
 
-fn reasons() -> PossibleValuesParser {
+pub(crate) fn reasons() -> PossibleValuesParser {
     PossibleValuesParser::new(RevocationReason::ALL.map(|(_, name, _)| name))
 }
 

@@ -15,6 +15,7 @@ mod ocsp;
 mod output;
 mod profile;
 mod request;
+mod revocations;
 mod service;
 mod up;
 mod view;

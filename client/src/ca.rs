@@ -3,7 +3,7 @@
 use common::api::ca::{
     Authority, AuthorityChange, Certificate, CertificateStatus, CertificateSummary, Chain,
     Decision, DryRun, Job, Journal, NewAuthority, OutsideCertificate, Profile, ProfileDecision,
-    ProfileSummary, Renewal, Request, StatusChange, SubmitRequest,
+    ProfileSummary, Renewal, Request, Revocations, RevokeMany, StatusChange, SubmitRequest,
 };
 use common::api::{Info, Page};
 
@@ -233,6 +233,11 @@ impl Endpoint {
         Ok(self
             .get(&format!("/pki/authority/{}/chain", escape(authority)))?
             .value)
+    }
+
+    /// `POST /pki/revocations`.
+    pub fn revoke_many(&self, order: &RevokeMany) -> Result<Revocations, Error> {
+        Ok(self.post("/pki/revocations", order)?.value)
     }
 
     /// `GET /pki/jobs`, all pages.

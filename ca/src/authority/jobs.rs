@@ -1,10 +1,11 @@
 //! Jobs: the list that administrators read, and running what is due.
 
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use common::clock::Timestamp;
 
-use super::Authority;
+use super::{Authority, revocations};
 use crate::Error;
 use crate::job::{Job, Outcome, State, next_run};
 use crate::jobs::Timed;
@@ -15,6 +16,34 @@ const LEASE_SECONDS: i64 = 120;
 
 /// How long an issuance may take before timed work finishes it.
 const INTENT_SECONDS: i64 = 60;
+
+/// When long work that failed is tried again.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// Wakes who does long work.
+#[derive(Debug, Default)]
+pub struct JobWake {
+    asked: Mutex<bool>,
+    signal: Condvar,
+}
+
+impl JobWake {
+    /// There is something to do.
+    pub fn wake(&self) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.signal.notify_all();
+    }
+
+    /// Waits for that, at most `timeout`.
+    pub fn wait(&self, timeout: Duration) {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .signal
+            .wait_timeout_while(asked, timeout, |asked| !*asked);
+        let (mut asked, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        *asked = false;
+    }
+}
 
 impl Authority {
     /// A page of jobs, the newest first.
@@ -29,6 +58,11 @@ impl Authority {
             true => Err(Error::NotFound("job")),
             false => self.database.read(|c| jobs::find(c, id)),
         }
+    }
+
+    /// What wakes who does long work.
+    pub fn job_wake(&self) -> &JobWake {
+        &self.job_wake
     }
 
     /// Puts timed work on the list, and forgets what a process that is gone was at.
@@ -56,6 +90,35 @@ impl Authority {
                 let outcome = (timed.run)(self);
                 self.finish_timed(job.id, timed.kind, timed.every, outcome)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Runs long work that waits or was interrupted, one after the other, to its end. What fails is
+    /// tried again from where it stopped.
+    pub fn run_long(&self) -> Result<(), Error> {
+        let now = self.clock.now();
+        for job in self.database.read(|c| jobs::due(c, true, now))? {
+            if !self.lease(&job.id)? {
+                continue;
+            }
+            let outcome = match job.kind.as_str() {
+                revocations::KIND => self.run_revocations(&job),
+                kind => Err(Error::Internal(format!("there is no long work `{kind}`"))),
+            };
+            let (id, now) = (job.id, self.clock.now());
+            match outcome {
+                Ok(outcome) => self.database.write("finish job", move |c| {
+                    jobs::finish(c, &id, State::Complete, &outcome, (now, None))
+                }),
+                Err(error) => {
+                    let (_, outcome) = conclude(&job.kind, Err(error));
+                    let next = next_run(now, RETRY, true);
+                    self.database.write("postpone job", move |c| {
+                        jobs::postpone(c, &id, &outcome.result, (now, next))
+                    })
+                }
+            }?;
         }
         Ok(())
     }
@@ -92,7 +155,7 @@ impl Authority {
     }
 
     /// Until when a lease that begins now holds.
-    fn lease_end(&self) -> Timestamp {
+    pub(super) fn lease_end(&self) -> Timestamp {
         self.clock.now().plus_seconds(LEASE_SECONDS)
     }
 

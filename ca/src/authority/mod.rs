@@ -13,6 +13,7 @@ mod issuers;
 mod jobs;
 mod journal;
 mod profiles;
+mod revocations;
 
 use common::clock::Clock;
 use common::db::{Connection, Database};
@@ -33,6 +34,8 @@ pub use drafting::DryRun;
 pub use enrollment::{Asked, IdempotencyKey, Submission, Submitted};
 pub use issuance::SystemRequest;
 pub use issuers::{Issuers, Member};
+pub use jobs::JobWake;
+pub use revocations::Plan;
 
 /// Everything that a verb may touch.
 #[derive(Debug)]
@@ -47,6 +50,8 @@ pub struct Authority {
     request_config: RequestConfig,
     /// Wakes the builder of CRLs.
     crl_wake: Wake,
+    /// Wakes who does long work.
+    job_wake: JobWake,
     /// Wakes the followers of the journal.
     news: News,
     /// Tells this process from others on the same database.
@@ -72,6 +77,7 @@ impl Authority {
             crl_config: config.crl,
             request_config: config.request,
             crl_wake: Wake::default(),
+            job_wake: JobWake::default(),
             news: News::default(),
             instance: common::entropy::uuid().to_string(),
         })

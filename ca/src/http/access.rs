@@ -21,6 +21,7 @@ pub enum Operation {
     MakeCrl,
     ShowAuthority,
     ManageAuthority,
+    RevokeMany,
     ListJobs,
     ShowJob,
     FollowJournal,
@@ -49,7 +50,7 @@ impl Operation {
             | Self::ChangeStatus => Rule::Anyone,
             Self::ListCertificates => Rule::User,
             Self::ListRequests | Self::DecideRequest | Self::MakeCrl => Rule::Members(AGENTS),
-            Self::ListJobs | Self::ShowJob => Rule::Members(ADMINISTRATORS),
+            Self::RevokeMany | Self::ListJobs | Self::ShowJob => Rule::Members(ADMINISTRATORS),
             Self::ManageAuthority => Rule::Members(ADMINISTRATORS),
             Self::EditProfile => Rule::Members(ADMINISTRATORS),
             // Agents enable and disable; administrators stop, which the verb checks.

@@ -327,7 +327,7 @@ fn describe(issued: &Issued, now: Timestamp, sees_all: bool) -> Certificate {
     }
 }
 
-fn summary(listed: &Listed, now: Timestamp) -> CertificateSummary {
+pub(super) fn summary(listed: &Listed, now: Timestamp) -> CertificateSummary {
     CertificateSummary {
         id: listed.serial.to_string(),
         serial: listed.serial.to_string(),

@@ -11,6 +11,7 @@ pub mod openapi;
 mod page;
 mod profiles;
 mod requests;
+mod revocations;
 mod transport;
 
 use actix_web::http::Method;
@@ -121,6 +122,10 @@ fn authority_routes(config: &mut ServiceConfig) {
         .service(resource(
             "/pki/authority/{id}/chain",
             [(Method::GET, to(authorities::chain))],
+        ))
+        .service(resource(
+            "/pki/revocations",
+            [(Method::POST, to(revocations::order))],
         ))
         .service(resource("/pki/jobs", [(Method::GET, to(jobs::list))]))
         .service(resource("/pki/job/{id}", [(Method::GET, to(jobs::show))]));

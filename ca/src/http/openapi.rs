@@ -4,7 +4,7 @@ use common::http::document::finish;
 use common::http::site;
 use utoipa::OpenApi;
 
-use super::{authorities, certificates, crl, jobs, journal, profiles, requests};
+use super::{authorities, certificates, crl, jobs, journal, profiles, requests, revocations};
 
 /// The document root; everything else is derived.
 #[derive(OpenApi)]
@@ -45,6 +45,7 @@ use super::{authorities, certificates, crl, jobs, journal, profiles, requests};
         authorities::show,
         authorities::certificate,
         authorities::chain,
+        revocations::order,
         jobs::list,
         jobs::show,
         journal::follow,

@@ -154,6 +154,48 @@ pub fn forget_leases(connection: &mut Connection) -> Result<(), Error> {
     Ok(())
 }
 
+/// Puts on record how far long work is and where it goes on, in the transaction of what was done.
+pub fn advance(
+    connection: &mut Connection,
+    id: &str,
+    progress: Progress,
+    task: &str,
+    lease_ends: Timestamp,
+) -> Result<(), Error> {
+    let row = jobs::table.find(id);
+    on!(connection, |c| diesel::update(row)
+        .set((
+            jobs::done.eq(progress.done),
+            jobs::total.eq(progress.total),
+            jobs::errors.eq(progress.errors),
+            jobs::task.eq(task),
+            jobs::lease_ends_at.eq(lease_ends.micros()),
+        ))
+        .execute(c))?;
+    Ok(())
+}
+
+/// Ends a run that failed; it goes on from where it is at `next`.
+pub fn postpone(
+    connection: &mut Connection,
+    id: &str,
+    result: &str,
+    (ran, next): (Timestamp, Timestamp),
+) -> Result<(), Error> {
+    let row = jobs::table.find(id);
+    on!(connection, |c| diesel::update(row)
+        .set((
+            jobs::status.eq(State::Failed.name()),
+            jobs::result.eq(result),
+            jobs::last_run_at.eq(ran.micros()),
+            jobs::next_run_at.eq(next.micros()),
+            jobs::leased_by.eq(None::<String>),
+            jobs::lease_ends_at.eq(None::<i64>),
+        ))
+        .execute(c))?;
+    Ok(())
+}
+
 /// Ends a run: what came of it, and when the next one is.
 pub fn finish(
     connection: &mut Connection,

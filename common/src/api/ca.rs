@@ -853,6 +853,59 @@ pub struct Journal {
     pub next: String,
 }
 
+/// `POST /pki/revocations`: what certificates have in common that shall be revoked. All that is named
+/// must hold, and something must be named.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeMany {
+    /// The profile's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// SHA-256 of the SubjectPublicKeyInfo, hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spki_sha256: Option<String>,
+    /// Issued at or after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub issued_after: Option<Timestamp>,
+    /// Issued at or before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub issued_before: Option<Timestamp>,
+    /// The issuing authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
+    /// One of these serial numbers, at most 10,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serials: Option<Vec<String>>,
+    /// RFC 5280 §5.3.1; `unspecified` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When the keys became unsafe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub invalidity_date: Option<Timestamp>,
+    /// Why, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Count only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
+}
+
+/// What an order to revoke many does, or would do.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Revocations {
+    /// How many certificates.
+    pub count: u64,
+    /// Of a dry run: the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Vec<CertificateSummary>>,
+    /// The job that does it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Link>,
+}
+
 /// `GET /pki/job/{id}`: timed work, or work that takes longer than an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct Job {
