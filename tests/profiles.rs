@@ -217,6 +217,19 @@ fn dogtags_notation_comes_back_key_by_key() {
         assert_eq!(export(&world, "copy", "toml"), copy, "{id}");
         let gone = world.call("DELETE", "/pki/profile/copy").as_user("admin");
         gone.send().with_status(204);
+
+        // In the raw form of Dogtag's interface, which states id and class first.
+        if !cfg.contains("profileId=") {
+            let raw = format!("profileId=raw\nclassId=caEnrollImpl\n{cfg}");
+            import(&world, "raw", &raw).with_status(201);
+            assert_eq!(
+                pairs(&export(&world, "raw", "cfg")),
+                pairs(&raw),
+                "{id} raw"
+            );
+            let gone = world.call("DELETE", "/pki/profile/raw").as_user("admin");
+            gone.send().with_status(204);
+        }
     }
 }
 
@@ -619,6 +632,63 @@ fn a_renamed_subject_leaves_no_name_of_the_old_one_behind() {
     let names = extension(&certificate, "subjectAltName");
     assert!(names.contains("new.example") && names.contains("both.example"));
     assert!(!names.contains("old.example"), "{names}");
+}
+
+#[test]
+fn a_profile_chooses_among_what_the_authority_can_sign_with() {
+    let world = World::up_with(&["--ca-key", "rsa-2048"]);
+    let toml = export(&world, "caAgentServerCert", "toml");
+    let profile = |id: &str, algorithm: &str| {
+        let policy = format!(
+            "\n[[policies]]\nid = \"signature\"\ndefault = {{ class = \"signingAlgDefaultImpl\", \
+             signingAlg = \"{algorithm}\" }}\nconstraint = {{ class = \"signingAlgConstraintImpl\", \
+             signingAlgsAllowed = \"SHA512withRSA,SHA256withRSA/PSS\" }}\n"
+        );
+        let text = toml.replacen("\"caAgentServerCert\"", &format!("\"{id}\""), 1) + &policy;
+        let post = world.post("/pki/profiles").as_user("admin");
+        post.body(TOML, text.as_bytes()).send().with_status(201);
+        set_status(&world, id, "agent1", "enabled").with_status(200);
+    };
+    let csr = csr(&world, "signed");
+    let ask = |id: &str| {
+        let call = world.post(&format!("/pki/request/{id}")).as_user("agent1");
+        call.body("application/pkcs10", &csr.der).send()
+    };
+    for (id, algorithm, shown) in [
+        ("sha512", "SHA512withRSA", "sha512WithRSAEncryption"),
+        ("pss", "SHA256withRSA/PSS", "rsassaPss"),
+    ] {
+        profile(id, algorithm);
+        let request = ask(id).with_status(201).json();
+        let certificate = world.save_certificate(text(&request["certificate"]["id"]));
+        let words = openssl(&["x509", "-in", path(&certificate), "-noout", "-text"]);
+        assert!(words.contains(shown), "{words}");
+        certificate_is_accepted(&world.ca_pem(), &[], &certificate);
+    }
+    for (id, algorithm) in [("other", "SHA384withRSA"), ("ec", "SHA256withEC")] {
+        profile(id, algorithm);
+        assert_eq!(ask(id).json()["violations"][0]["rule"], "signing-algorithm");
+    }
+}
+
+#[test]
+fn kinds_of_names_that_a_profile_does_not_list_are_refused() {
+    let world = World::up();
+    let principal = "otherName:1.3.6.1.4.1.311.20.2.3;UTF8:admin@domain.example";
+    let csr = openssl_csr(
+        world.dir(),
+        "principal",
+        KeyKind::P256,
+        "/CN=host.example",
+        &["DNS:host.example", principal],
+    );
+    for profile in ["caServerCert", "caUserCert", "acmeServerCert"] {
+        let call = world.post(&format!("/pki/request/{profile}?dry_run=true"));
+        let call = call.as_user("agent1").body("application/pkcs10", &csr.der);
+        let run = call.send().with_status(200).json();
+        let rules = run["violations"].to_string();
+        assert!(rules.contains("subject-alt-name"), "{profile}: {rules}");
+    }
 }
 
 /// What gets a certificate under an imported profile: who asks, subject, key, inputs, and words that

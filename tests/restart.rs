@@ -197,7 +197,7 @@ fn begin(world: &World) -> Story {
         .with_status(200);
     let crl_number = crl_number(world);
     // Last, so that nobody but the CA has heard of it.
-    let change = r#"{"status":"revoked","reason":"key_compromise","invalidity_date":"2026-01-31T00:00:00Z"}"#;
+    let change = r#"{"status":"revoked","reason":"privilege_withdrawn","invalidity_date":"2026-01-31T00:00:00Z"}"#;
     world.change_status(&revoked.0, change).with_status(200);
     Story {
         statuses: statuses(world, &held.0, &revoked.0),

@@ -27,6 +27,8 @@ pub struct Draft {
     pub names: Vec<AlternativeName>,
     /// Whether a client that does not know the subject alternative names must refuse the certificate.
     pub names_critical: bool,
+    /// What it is signed with.
+    pub algorithm: SignatureAlgorithm,
     /// First moment of validity.
     pub not_before: Timestamp,
     /// Last second of validity.
@@ -68,7 +70,7 @@ impl Draft {
         let tbs = TbsCertificate {
             version: Version::V3,
             serial_number: serial.to_x509(),
-            signature: issuer.key.algorithm().identifier(),
+            signature: self.algorithm.identifier(),
             issuer: issuer.certificate.subject().clone(),
             validity: Validity {
                 not_before: x509::time(self.not_before),

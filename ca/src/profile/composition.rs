@@ -113,6 +113,7 @@ impl<'a> Composition<'a> {
                 public_key: ask.csr.public_key().clone(),
                 names: Vec::new(),
                 names_critical: false,
+                algorithm: ask.issuer.key.algorithm(),
                 not_before: ask.now,
                 not_after: ask.now,
                 extensions: Extensions::new(),

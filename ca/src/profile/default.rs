@@ -312,10 +312,7 @@ impl Default {
                 c.draft.subject = changed.map_or_else(|| c.fill_name(pattern), Ok)?;
             }
             Self::SigningAlgorithm(name) => {
-                let own = signing::algorithm(c.ask.issuer);
-                if own != *name {
-                    return Err(format!("the authority signs with {own}, not with {name}"));
-                }
+                c.draft.algorithm = signing::choose(c.ask.issuer, name)?;
             }
             Self::Validity(validity) => validity.fill(c),
             Self::UserValidity => user_validity(c)?,

@@ -314,11 +314,10 @@ impl PolicySet {
             mut violations,
             filled,
         } = composed;
-        let signing_algorithm = signing::algorithm(ask.issuer);
         let circumstances = Circumstances {
             now: ask.now,
             ca_ends: ask.issuer.certificate.not_after(),
-            signing_algorithm: &signing_algorithm,
+            signing_algorithm: signing::name(draft.algorithm),
             original: ask.original,
             authenticated_subject: ask.token.get("subject").map(String::as_str),
             relatives,

@@ -395,6 +395,7 @@ impl Text {
             self.subject_alt_names.map(|rule| quoted(rule.name())),
         );
         line("request_days", self.request_days.map(|n| n.to_string()));
+        line("policy_set", quote(&self.policy_set));
         for (key, letter, items) in [
             ("inputs", "i", &self.inputs),
             ("outputs", "o", &self.outputs),
@@ -402,7 +403,6 @@ impl Text {
         ] {
             line(key, (!items.is_empty()).then(|| items_toml(letter, items)));
         }
-        line("policy_set", quote(&self.policy_set));
         if !self.cfg_order.is_empty() {
             let keys: Vec<_> = self.cfg_order.iter().map(|key| quoted(key)).collect();
             line("cfg_order", Some(format!("[{}]", keys.join(", "))));
