@@ -76,6 +76,38 @@ fn profiles_are_written_enabled_and_tried_out() {
 }
 
 #[test]
+fn certificates_are_renewed_by_number_request_and_holder() {
+    let world = World::up();
+    let csr = host(&world);
+    let submit = format!("request submit caAgentServerCert --csr {}", path(&csr.csr));
+    let first = chancery(&world, AGENT, &format!("{submit} --json")).json();
+    let (id, serial) = (text(&first["id"]), text(&first["certificate"]["id"]));
+
+    let renew = format!("request submit caManualRenewal --renew {serial}");
+    let dry = chancery(&world, NOBODY, &format!("{renew} --dry-run")).done();
+    assert!(dry.contains("CN=host.example"), "{dry}");
+    let pending = chancery(&world, NOBODY, &format!("{renew} --json")).json();
+    assert_eq!(pending["status"], "pending");
+    let shown = format!("request show {}", text(&pending["id"]));
+    let shown = chancery(&world, AGENT, &shown).done();
+    for part in ["renewal", "caManualRenewal", serial] {
+        assert!(shown.contains(part), "{part}:\n{shown}");
+    }
+    let renew = format!("request submit caAgentServerCert --renew-request {id} --json");
+    let done = chancery(&world, AGENT, &renew).json();
+    assert_eq!(done["status"], "complete");
+    let own = "request submit caSSLClientSelfRenewal --renew-own --json";
+    assert_eq!(chancery(&world, AGENT, own).json()["status"], "complete");
+
+    let listed = chancery(&world, AGENT, "request list --type renewal --json").json();
+    assert_eq!(ids_of(&listed).len(), 3);
+    let both = format!("{renew} --renew-own");
+    assert_eq!(chancery(&world, AGENT, &both).code, 2);
+    let both = format!("{submit} --renew-own");
+    assert_eq!(chancery(&world, AGENT, &both).code, 2);
+}
+
+#[test]
 fn a_request_is_submitted_listed_and_shown() {
     let world = World::up();
     let csr = host(&world);

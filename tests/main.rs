@@ -22,6 +22,7 @@ mod owners;
 mod profiles;
 mod refusals;
 mod renewal;
+mod renewals;
 mod restart;
 mod revocation;
 mod roles;

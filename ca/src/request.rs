@@ -109,6 +109,9 @@ pub struct Context {
     /// The certificate that is renewed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub original: Option<Original>,
+    /// The profile that let a renewal in, when that is not the one that composes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renewal_profile: Option<String>,
 }
 
 /// The request is not in a state for this step.
@@ -116,6 +119,17 @@ pub struct Context {
 pub struct NotPending(pub &'static str);
 
 impl Request {
+    /// What it asks for: the name in the API.
+    pub fn type_name(&self) -> &'static str {
+        match self.context.original {
+            None => "enrollment",
+            Some(_) => "renewal",
+        }
+    }
+
+    /// All names.
+    pub const TYPES: [&'static str; 2] = ["enrollment", "renewal"];
+
     /// A strong entity tag; it changes with the request and with its profile.
     pub fn etag(&self, profile_version: &str) -> String {
         let profile = profile_version.get(..12).unwrap_or(profile_version);

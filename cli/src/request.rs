@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use client::Endpoint;
 use common::api::Page;
-use common::api::ca::{Changes, Decision, Request, Requestor, SubmitRequest};
+use common::api::ca::{Changes, Decision, Renew, Request, Requestor, SubmitRequest};
 use common::clock::Timestamp;
 use common::x509::{AlternativeName, base64, der_from, pem};
 
@@ -26,7 +26,9 @@ pub(crate) enum Command {
     #[command(after_help = "\
 Example:
   openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \\
-    -keyout server.key -subj /CN=host.example | chancery request submit caServerCert --csr - --wait")]
+    -keyout server.key -subj /CN=host.example | chancery request submit caServerCert --csr - --wait
+  chancery request submit caManualRenewal --renew 5f3a…
+  chancery request submit caSSLClientSelfRenewal --renew-own")]
     Submit(Submit),
     /// List requests, newest first
     #[command(after_help = "Example:\n  chancery request list --status pending")]
@@ -80,6 +82,9 @@ pub(crate) struct Submit {
     #[arg(long, value_name = "FILE", conflicts_with = "csr")]
     crmf: Option<PathBuf>,
 
+    #[command(flatten)]
+    renewal: Renewal,
+
     /// One of the profile's inputs; may be repeated
     #[arg(long = "input", value_name = "NAME=VALUE", value_parser = input)]
     inputs: Vec<(String, String)>,
@@ -109,12 +114,33 @@ pub(crate) struct Submit {
     dry_run: bool,
 }
 
+/// The certificate to renew, instead of a request.
+#[derive(Debug, Args)]
+#[group(id = "renewal", multiple = false, conflicts_with_all = ["csr", "crmf"])]
+struct Renewal {
+    /// Renew the certificate with this serial number instead
+    #[arg(long, value_name = "SERIAL")]
+    renew: Option<String>,
+
+    /// Renew the certificate that this request made instead
+    #[arg(long, value_name = "ID")]
+    renew_request: Option<String>,
+
+    /// Renew the certificate of your own credential instead
+    #[arg(long)]
+    renew_own: bool,
+}
+
 /// `request list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
     /// pending, approved, complete, rejected or canceled
     #[arg(long)]
     status: Option<String>,
+
+    /// enrollment or renewal
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
 
     /// The profile's id
     #[arg(long, value_name = "ID")]
@@ -261,6 +287,7 @@ impl Submit {
         Ok(SubmitRequest {
             csr: self.csr()?,
             crmf: self.crmf()?,
+            renew: self.renewal.body(),
             inputs: (!self.inputs.is_empty()).then(|| self.inputs.iter().cloned().collect()),
             requestor: (requestor != Requestor::default()).then_some(requestor),
             authority: self.authority.clone(),
@@ -285,6 +312,19 @@ impl Submit {
         let der = der_from(&files::read(path)?, &[]);
         let der = der.ok_or_else(|| files::content(path, "these are no CRMF messages"))?;
         Ok(Some(base64(&der)))
+    }
+}
+
+impl Renewal {
+    fn body(&self) -> Option<Renew> {
+        let renew = Renew {
+            serial: self.renew.clone(),
+            request: self.renew_request.clone(),
+            client_certificate: self.renew_own.then_some(true),
+        };
+        let is_asked =
+            renew.serial.is_some() || renew.request.is_some() || renew.client_certificate.is_some();
+        is_asked.then_some(renew)
     }
 }
 
@@ -320,7 +360,11 @@ fn passes(error: &client::Error) -> bool {
 impl List {
     fn run(&self, service: &Service) -> Result<(), Error> {
         let endpoint = service.endpoint()?;
-        let terms = list::terms([("status", &self.status), ("profile", &self.profile)]);
+        let terms = list::terms([
+            ("status", &self.status),
+            ("type", &self.kind),
+            ("profile", &self.profile),
+        ]);
         let page = list::collect(terms, self.limit, |terms, limit| {
             endpoint.requests(terms, limit)
         })?;

@@ -40,6 +40,8 @@ pub(crate) fn request(request: &Request) -> Listing {
             "see also",
             request.requests.iter().map(|link| link.id.as_str()),
         )
+        .maybe("renews", request.renews.as_ref().map(|link| &link.id))
+        .maybe("renewed under", request.renewal_profile.as_ref())
         .line("profile", &request.profile)
         .line("created", request.created)
         .line("modified", request.modified)

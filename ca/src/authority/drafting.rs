@@ -9,7 +9,7 @@ use common::identity::Caller;
 use common::x509::Csr;
 
 use super::Authority;
-use super::enrollment::Submission;
+use super::enrollment::{Incoming, Submission};
 use crate::Error;
 use crate::issue::{Draft, Linted};
 use crate::issuer::Issuer;
@@ -32,12 +32,15 @@ impl Authority {
     /// Explains what every policy of the profile would do with a submission. Records nothing.
     pub fn dry_run(&self, caller: &Caller, submission: &Submission) -> Result<Vec<DryRun>, Error> {
         let profile = self.profile_for(caller, &submission.profile)?;
-        let issuer = self.issuer_for(caller, &profile, submission.authority.as_deref())?;
-        let parts = self.read_submission(caller, &profile, &issuer, submission)?;
+        let Incoming {
+            profile,
+            issuer,
+            parts,
+        } = self.incoming(caller, &profile, submission)?;
         let mut runs = Vec::new();
         for (request, csr) in parts {
-            let changes = Changes::default();
-            let judged = self.judge(&profile, &request, &csr, &issuer, &changes, true)?;
+            let changes = &request.changes;
+            let judged = self.judge(&profile, &request, &csr, &issuer, changes, true)?;
             let mut violations = judged.violations;
             if violations.is_empty() {
                 let linted = self.lint_draft(judged.draft.clone(), &issuer)?;
@@ -165,9 +168,22 @@ impl Authority {
                 etag: etag.to_owned(),
             });
         }
-        let disabled = || Error::ProfileDisabled(request.profile.clone());
-        entry.enabled().cloned().ok_or_else(disabled)
+        if let Some(id) = &request.context.renewal_profile {
+            let renewing = self.profiles.find(id);
+            let renewing = renewing.ok_or(Error::NotFound("profile"))?;
+            in_force(&renewing)?;
+        }
+        in_force(&entry)
     }
+}
+
+/// The profile, if anything is issued under it.
+pub(super) fn in_force(entry: &Entry) -> Result<Arc<Profile>, Error> {
+    if let Standing::Stopped { .. } = entry.standing {
+        return Err(stopped(entry));
+    }
+    let disabled = || Error::ProfileDisabled(entry.text.id.clone());
+    entry.enabled().cloned().ok_or_else(disabled)
 }
 
 /// Which policies apply to which of the messages: each set to each when there is one of either, or

@@ -15,6 +15,7 @@ use common::x509::{Csr, CsrKind, name};
 use uuid::Uuid;
 
 use super::issuance::vouches;
+use super::renewals::Renewal;
 use super::{Authority, drafting};
 use crate::Error;
 use crate::create::HOST;
@@ -48,11 +49,25 @@ pub enum Asked {
     Pkcs10(Vec<u8>),
     /// CRMF: base64 or DER. Each of its messages becomes a request.
     Crmf(Vec<u8>),
+    /// What the original request of a certificate asked for, once more.
+    Renewal(Renewal),
+}
+
+/// A submission that was read, with what answers it.
+pub(super) struct Incoming {
+    /// The profile that composes.
+    pub(super) profile: Arc<Profile>,
+    /// Who issues.
+    pub(super) issuer: Arc<Issuer>,
+    /// One request for each set of policies, and for each message.
+    pub(super) parts: Vec<(Request, Csr)>,
 }
 
 impl Asked {
     fn read(&self, accepted: RequestSignatures) -> Result<Vec<Csr>, Error> {
         match self {
+            // A renewal was read long ago.
+            Self::Renewal(_) => Ok(Vec::new()),
             Self::Pkcs10(input) => Csr::parse_accepting(input, accepted)
                 .map(|csr| vec![csr])
                 .map_err(|why| Error::Csr(CsrKind::Pkcs10, why)),
@@ -88,13 +103,17 @@ impl Authority {
     /// once; a refusal by the profile is put on record, too. What makes several requests makes all
     /// of them, or those that are refused and no other.
     pub fn submit(&self, caller: &Caller, submission: Submission) -> Result<Submitted, Error> {
-        let profile = self.profile_for(caller, &submission.profile)?;
-        let issuer = self.issuer_for(caller, &profile, submission.authority.as_deref())?;
-        let parts = self.read_submission(caller, &profile, &issuer, &submission)?;
+        let admitting = self.profile_for(caller, &submission.profile)?;
+        let incoming = self.incoming(caller, &admitting, &submission)?;
+        let Incoming {
+            profile,
+            issuer,
+            parts,
+        } = incoming;
         let now = self.clock.now();
         let (mut accepted, mut refused) = (Vec::new(), Vec::new());
         for (request, csr) in parts {
-            match self.lint(&profile, &request, &csr, &issuer, &Changes::default()) {
+            match self.lint(&profile, &request, &csr, &issuer, &request.changes) {
                 Ok(linted) => accepted.push((request, linted)),
                 Err(Error::NotAcceptable(violations)) => refused.push(Request {
                     state: State::Rejected,
@@ -109,7 +128,7 @@ impl Authority {
             return self.record_refusals(caller, refused, now, key);
         }
         together(accepted.iter_mut().map(|(request, _)| request));
-        let requests = match issues_at_once(&profile, caller) {
+        let requests = match issues_at_once(&admitting, caller) {
             true => self.issue(caller, accepted, true, None, key)?,
             false => {
                 let requests = accepted.into_iter().map(|(request, _)| request).collect();
@@ -132,20 +151,51 @@ impl Authority {
         }
     }
 
-    /// Reads what a client sent into requests that are on record nowhere yet: one for each set of
-    /// policies, and one for each message.
-    pub(super) fn read_submission(
+    /// Reads what a client sent to `profile` into requests that are on record nowhere yet: one for
+    /// each set of policies, and one for each message.
+    pub(super) fn incoming(
+        &self,
+        caller: &Caller,
+        profile: &Arc<Profile>,
+        submission: &Submission,
+    ) -> Result<Incoming, Error> {
+        check_requestor(submission.requestor.as_ref())?;
+        let violations = profile.check_inputs(&submission.inputs);
+        if !violations.is_empty() {
+            return Err(Error::NotAcceptable(violations));
+        }
+        let wanted = submission.authority.as_deref();
+        let Some(renewed) = self.renewed(caller, profile, &submission.asked)? else {
+            let issuer = self.issuer_for(caller, profile, wanted)?;
+            return Ok(Incoming {
+                parts: self.read_submission(caller, profile, &issuer, submission)?,
+                profile: Arc::clone(profile),
+                issuer,
+            });
+        };
+        if !profile.renews() && !submission.inputs.is_empty() {
+            let message = "a renewal keeps the inputs of the original request";
+            return Err(Error::field("inputs", "unknown-field", message));
+        }
+        let wanted = wanted.unwrap_or(renewed.authority());
+        let issuer = self.issuer_for(caller, &renewed.profile, Some(wanted))?;
+        let accepted = self.rules.request_signatures();
+        let now = self.clock.now();
+        let part = renewed.request(caller, &issuer, submission, accepted, now)?;
+        Ok(Incoming {
+            parts: vec![part],
+            profile: renewed.profile,
+            issuer,
+        })
+    }
+
+    fn read_submission(
         &self,
         caller: &Caller,
         profile: &Profile,
         issuer: &Issuer,
         submission: &Submission,
     ) -> Result<Vec<(Request, Csr)>, Error> {
-        check_requestor(submission.requestor.as_ref())?;
-        let violations = profile.check_inputs(&submission.inputs);
-        if !violations.is_empty() {
-            return Err(Error::NotAcceptable(violations));
-        }
         let asked = submission.asked.read(self.rules.request_signatures())?;
         for csr in &asked {
             refuse_revocation_proof(csr)?;
@@ -242,6 +292,10 @@ impl Authority {
             let object = format!("request/{}", request.id);
             let event = Event::by(caller, now, "PROFILE_CERT_REQUEST", object)
                 .with("profile", request.profile.clone());
+            let event = match &request.context.original {
+                Some(original) => event.with("renews", original.serial.clone()),
+                None => event,
+            };
             match request.state {
                 State::Rejected => event.failed(),
                 State::Pending | State::Approved(_) | State::Complete(_) | State::Canceled => event,
@@ -339,7 +393,7 @@ pub(super) fn remember(
     }
 }
 
-fn new_request(
+pub(super) fn new_request(
     caller: &Caller,
     profile: &Profile,
     set: &PolicySet,
@@ -369,6 +423,7 @@ fn new_request(
             token: drafting::token(caller),
             policy_set: Some(set.id().to_owned()),
             original: None,
+            renewal_profile: None,
         },
         history: vec![HistoryEntry {
             at: now,
@@ -379,7 +434,7 @@ fn new_request(
     }
 }
 
-fn issues_at_once(profile: &Profile, caller: &Caller) -> bool {
+pub(super) fn issues_at_once(profile: &Profile, caller: &Caller) -> bool {
     match profile.approval() {
         Approval::Automatic => true,
         Approval::AgentOrService => caller.is_system() || caller.is_in(Group::SubsystemGroup),
@@ -448,7 +503,7 @@ fn check_sender(csr: &Csr, caller: &Caller) -> Result<(), Error> {
 }
 
 /// A request that names its issuer is for no other.
-fn check_issuer(csr: &Csr, issuer: &Issuer) -> Result<(), Error> {
+pub(super) fn check_issuer(csr: &Csr, issuer: &Issuer) -> Result<(), Error> {
     let named = csr.issuer();
     match named.is_none_or(|name| name == issuer.certificate.subject()) {
         true => Ok(()),

@@ -13,6 +13,7 @@ mod issuers;
 mod jobs;
 mod journal;
 mod profiles;
+mod renewals;
 mod revocations;
 
 use common::clock::Clock;
@@ -35,6 +36,7 @@ pub use enrollment::{Asked, IdempotencyKey, Submission, Submitted};
 pub use issuance::SystemRequest;
 pub use issuers::{Issuers, Member};
 pub use jobs::JobWake;
+pub use renewals::Renewal;
 pub use revocations::Plan;
 
 /// Everything that a verb may touch.

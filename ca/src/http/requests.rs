@@ -6,7 +6,7 @@ use actix_web::web::{self, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use common::api::Page;
 use common::api::ca::{
-    Changes, CsrSummary, Decision, Draft, DryRun, Link, Request, RequestStatus, Requestor,
+    Changes, CsrSummary, Decision, Draft, DryRun, Link, Renew, Request, RequestStatus, Requestor,
     SubmitRequest,
 };
 use common::clock::Timestamp;
@@ -15,7 +15,7 @@ use common::http::conditional::{self, IfMatch};
 use common::http::{Problem, Query};
 use common::identity::{Evidence, Group};
 use common::x509::certificate::describe_key;
-use common::x509::{AlternativeName, Csr, CsrError, CsrKind, extension};
+use common::x509::{AlternativeName, Csr, CsrError, CsrKind, SerialNumber, extension};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -23,8 +23,8 @@ use uuid::Uuid;
 use super::access::Operation;
 use super::idempotency::{self, Answer};
 use super::page;
-use crate::authority::{Asked, Submission, Submitted};
-use crate::profile::{REQUEST, REQUEST_TYPE};
+use crate::authority::{Asked, Renewal, Submission, Submitted};
+use crate::profile::{REQUEST, REQUEST_TYPE, SERIAL_TO_RENEW};
 use crate::request::State;
 use crate::store::requests::Filter;
 use crate::{Authority, Ca, Error, issue, request};
@@ -255,7 +255,7 @@ pub(super) struct ListQuery {
     after: Option<String>,
     /// `pending`, `approved`, `complete`, `rejected` or `canceled`.
     status: Option<String>,
-    /// `enrollment`.
+    /// `enrollment` or `renewal`.
     r#type: Option<String>,
     /// Profile id.
     profile: Option<String>,
@@ -280,9 +280,10 @@ impl ListQuery {
             _ => Ok(()),
         };
         choice("status", &self.status, &State::NAMES)?;
-        choice("type", &self.r#type, &["enrollment"])?;
+        choice("type", &self.r#type, &request::Request::TYPES)?;
         Ok(Filter {
             state: self.status,
+            renews: self.r#type.map(|name| name == "renewal"),
             profile: self.profile,
             requestor: self.requestor,
             assigned_to: self.assigned_to,
@@ -335,7 +336,7 @@ fn submission(profile: String, body: &Body) -> Result<Submission, Problem> {
 
 fn from_json(profile: String, body: SubmitRequest) -> Result<Submission, Problem> {
     let mut inputs = body.inputs.unwrap_or_default();
-    let asked = asked(body.csr, body.crmf, &mut inputs)?;
+    let asked = asked(body.csr, body.crmf, body.renew, &mut inputs)?;
     let given = body.requestor.unwrap_or_default();
     let told = |name: &str| inputs.get(name).filter(|value| !value.is_empty()).cloned();
     let requestor = Requestor {
@@ -357,8 +358,32 @@ fn from_json(profile: String, body: SubmitRequest) -> Result<Submission, Problem
 fn asked(
     csr: Option<String>,
     crmf: Option<String>,
+    renew: Option<Renew>,
     inputs: &mut BTreeMap<String, String>,
 ) -> Result<Asked, Problem> {
+    if let Some(renew) = renew {
+        let others = [REQUEST, REQUEST_TYPE, SERIAL_TO_RENEW];
+        let more = others.iter().any(|name| inputs.contains_key(*name));
+        return match csr.is_some() || crmf.is_some() || more {
+            true => {
+                let message = "a renewal takes the request that made the certificate, and no other";
+                Err(Problem::field("renew", "one-of", message))
+            }
+            false => renewal(renew).map(Asked::Renewal),
+        };
+    }
+    if csr.is_none()
+        && crmf.is_none()
+        && !inputs.contains_key(REQUEST)
+        && let Some(text) = inputs.remove(SERIAL_TO_RENEW)
+    {
+        let serial = text.strip_prefix("0x").unwrap_or(&text).parse();
+        let field = "inputs.serial_num";
+        return serial.map_or_else(
+            |_| Err(not_a_serial(field)),
+            |serial| Ok(Asked::Renewal(Renewal::Serial(serial))),
+        );
+    }
     let wrong_kind = |message| Problem::field("inputs.cert_request_type", "choice", message);
     let kind = inputs.remove(REQUEST_TYPE);
     let kind = kind.map(|name| {
@@ -390,21 +415,60 @@ fn asked(
     })
 }
 
+/// Which certificate is renewed: said in one way.
+fn renewal(renew: Renew) -> Result<Renewal, Problem> {
+    let Renew {
+        serial,
+        request,
+        client_certificate,
+    } = renew;
+    match (serial, request, client_certificate) {
+        (Some(serial), None, None) => match serial.parse::<SerialNumber>() {
+            Ok(serial) => Ok(Renewal::Serial(serial)),
+            Err(_) => Err(not_a_serial("renew.serial")),
+        },
+        (None, Some(request), None) => match request.parse() {
+            Ok(request) => Ok(Renewal::Request(request)),
+            Err(_) => Err(Problem::field(
+                "renew.request",
+                "syntax",
+                "this is no id of a request",
+            )),
+        },
+        (None, None, Some(true)) => Ok(Renewal::ClientCertificate),
+        _ => {
+            let message =
+                "say one of `serial`, `request` and `client_certificate`, the last with true";
+            Err(Problem::field("renew", "one-of", message))
+        }
+    }
+}
+
+fn not_a_serial(field: &str) -> Problem {
+    Problem::field(field, "syntax", "a serial number is written in hex")
+}
+
+fn link_to_certificate(serial: impl std::fmt::Display) -> Link {
+    Link {
+        id: serial.to_string(),
+        link: format!("/pki/certificate/{serial}"),
+    }
+}
+
 fn certificate(request: &request::Request) -> Option<Link> {
     match &request.state {
-        State::Complete(serial) => Some(Link {
-            id: serial.to_string(),
-            link: format!("/pki/certificate/{serial}"),
-        }),
+        State::Complete(serial) => Some(link_to_certificate(serial)),
         State::Pending | State::Approved(_) | State::Rejected | State::Canceled => None,
     }
 }
 
 /// A request in a list: with who asked for what, without the draft and what happened.
 fn summary(request: &request::Request, sees_all: bool) -> Request {
+    let context = &request.context;
+    let original = context.original.as_ref();
     Request {
         id: request.id.to_string(),
-        kind: "enrollment".into(),
+        kind: request.type_name().into(),
         status: request.state.name().into(),
         profile: request.profile.clone(),
         created: request.created,
@@ -414,6 +478,10 @@ fn summary(request: &request::Request, sees_all: bool) -> Request {
         status_link: format!("{}/status", request.link()),
         requests: Vec::new(),
         profile_version: sees_all.then(|| request.profile_version.clone()),
+        renews: original
+            .filter(|_| sees_all)
+            .map(|original| link_to_certificate(&original.serial)),
+        renewal_profile: context.renewal_profile.clone().filter(|_| sees_all),
         requestor: request.requestor.clone().filter(|_| sees_all),
         assigned_to: request.assigned_to.clone().filter(|_| sees_all),
         csr: request

@@ -40,6 +40,8 @@ enum Syntax {
 pub const REQUEST_TYPE: &str = "cert_request_type";
 /// See [`REQUEST_TYPE`].
 pub const REQUEST: &str = "cert_request";
+/// Names the certificate to renew.
+pub const SERIAL_TO_RENEW: &str = "serial_num";
 
 /// Classes with the attributes that need no parameters to be known.
 type Known = (
@@ -127,7 +129,7 @@ const KNOWN: [Known; 11] = [
     (
         "serialNumRenewInputImpl",
         "Serial Number of Certificate to Renew",
-        &[("serial_num", "Serial number, hex", Syntax::Text, false)],
+        &[(SERIAL_TO_RENEW, "Serial number, hex", Syntax::Text, false)],
     ),
     (
         "imageInputImpl",

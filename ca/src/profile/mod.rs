@@ -38,7 +38,7 @@ pub use authentication::{Approval, Authentication};
 pub use composition::{Ask, Original};
 pub use constraint::{Relative, Relatives};
 pub use entry::{Entry, Standing};
-pub use input::{REQUEST, REQUEST_TYPE};
+pub use input::{REQUEST, REQUEST_TYPE, SERIAL_TO_RENEW};
 pub use shipped::shipped;
 pub use text::{Item, Plugin, RequestedNames, Text};
 

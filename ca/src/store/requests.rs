@@ -34,6 +34,7 @@ struct Row {
     submission: Option<String>,
     changes: Option<String>,
     context: String,
+    renews: Option<Vec<u8>>,
 }
 
 /// What a list of requests is narrowed to.
@@ -41,6 +42,8 @@ struct Row {
 pub struct Filter {
     /// State by name.
     pub state: Option<String>,
+    /// Whether it renews a certificate.
+    pub renews: Option<bool>,
     /// Profile id.
     pub profile: Option<String>,
     /// The requestor's name.
@@ -124,6 +127,11 @@ pub fn list(
         if let Some(state) = &filter.state {
             query = query.filter(requests::state.eq(state));
         }
+        match filter.renews {
+            Some(true) => query = query.filter(requests::renews.is_not_null()),
+            Some(false) => query = query.filter(requests::renews.is_null()),
+            None => {}
+        }
         if let Some(profile) = &filter.profile {
             query = query.filter(requests::profile.eq(profile));
         }
@@ -186,6 +194,14 @@ impl TryFrom<&Request> for Row {
                 .transpose()
                 .map_err(json)?,
             context: serde_json::to_string(&request.context).map_err(json)?,
+            renews: request
+                .context
+                .original
+                .as_ref()
+                .map(|original| original.serial.parse::<SerialNumber>())
+                .transpose()
+                .map_err(|e| Error::Internal(e.to_string()))?
+                .map(|serial| serial.as_bytes().to_vec()),
         })
     }
 }

@@ -47,6 +47,7 @@ diesel::table! {
         submission -> Nullable<Text>,
         changes -> Nullable<Text>,
         context -> Text,
+        renews -> Nullable<Binary>,
     }
 }
 

@@ -284,7 +284,15 @@ pub struct SubmitRequest {
     /// CRMF `CertReqMessages`, base64 DER; each message becomes a request. Instead of `csr`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crmf: Option<String>,
-    /// The profile's inputs by attribute name; `cert_request` may stand here instead of `csr`.
+    /// A certificate to renew with the request that made it. Instead of `csr`.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::object::optional"
+    )]
+    pub renew: Option<Renew>,
+    /// The profile's inputs by attribute name; `cert_request` may stand here instead of `csr`, and
+    /// `serial_num` instead of `renew`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<BTreeMap<String, String>>,
     /// Who asks.
@@ -297,6 +305,21 @@ pub struct SubmitRequest {
     /// The issuing authority; `host` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
+}
+
+/// Which certificate to renew: one of the three.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Renew {
+    /// The one with this serial number, hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// The one that this request made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// `true`: the one on the connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<bool>,
 }
 
 /// A CSR in short, for the reviewing agent.
@@ -371,7 +394,7 @@ pub struct HistoryEntry {
 pub struct Request {
     /// UUIDv4: unguessable, and knowing it is the right to look.
     pub id: String,
-    /// `enrollment`.
+    /// `enrollment` or `renewal`.
     #[serde(rename = "type")]
     pub kind: String,
     /// `pending`, `approved`, `complete`, `rejected` or `canceled`.
@@ -398,6 +421,12 @@ pub struct Request {
     /// Hash of the profile that the request was made under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile_version: Option<String>,
+    /// The certificate that is renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renews: Option<Link>,
+    /// The profile that let the renewal in, when it is not `profile`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal_profile: Option<String>,
     /// Who asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requestor: Option<Requestor>,

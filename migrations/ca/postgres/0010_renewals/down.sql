@@ -1,0 +1,2 @@
+DROP INDEX requests_renews;
+ALTER TABLE requests DROP COLUMN renews;

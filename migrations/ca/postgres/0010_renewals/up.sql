@@ -1,0 +1,2 @@
+ALTER TABLE requests ADD COLUMN renews BYTEA;
+CREATE INDEX requests_renews ON requests (renews) WHERE renews IS NOT NULL;
