@@ -30,7 +30,7 @@ fn timed_work_is_listed_with_its_last_result_and_next_run() {
         .iter()
         .map(|job| text(&job["kind"]).to_owned())
         .collect();
-    for kind in ["crl", "interrupted-issuances"] {
+    for kind in ["crl", "interrupted-issuances", "pruning", "statistics"] {
         assert!(kinds.contains(&kind.to_owned()), "{kind} in {kinds:?}");
     }
     let missing = world.get("/pki/job/none").as_user("admin").send();

@@ -48,6 +48,7 @@ PUT    /pki/authority/{}/certificate    host               401 403 403 403 409 4
 PUT    /pki/authority/{}/status         host               401 403 403 403 409 403
 POST   /pki/authority/{}/renewal        nobody             401 403 403 403 404 403
 DELETE /pki/authority/{}                host               401 403 403 403 409 403
+GET    /pki/statistics                  -                  401 403 200 200 200 403
 POST   /pki/revocations                 -                  401 403 403 403 200 403
 GET    /pki/jobs                        -                  401 403 403 403 200 403
 GET    /pki/job/{}                      crl-host           401 403 403 403 200 403

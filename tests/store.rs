@@ -4,6 +4,7 @@ mod authority;
 mod certificates;
 mod crls;
 mod database;
+mod housekeeping;
 mod idempotency;
 mod jobs;
 mod journal;

@@ -6,7 +6,7 @@ use common::config::{Setting, Settings};
 use common::crypto::{KeySpec, RequestSignatures};
 
 /// Every setting of the CA.
-pub const SETTINGS: [Setting; 15] = [
+pub const SETTINGS: [Setting; 17] = [
     Setting {
         key: "ca.denied_keys",
         value: "FILE",
@@ -68,6 +68,16 @@ pub const SETTINGS: [Setting; 15] = [
         help: "Time from thisUpdate to nextUpdate; the next CRL comes after half of it [default: 48]",
     },
     Setting {
+        key: "prune.certificates_days",
+        value: "DAYS",
+        help: "Forget certificates this long after they ended [default: 0, never]",
+    },
+    Setting {
+        key: "prune.requests_days",
+        value: "DAYS",
+        help: "Forget decided requests after this time, when their certificate is gone [default: 0, never]",
+    },
+    Setting {
         key: "request.assignee_only",
         value: "BOOL",
         help: "Only the agent who took a request may approve, reject, cancel or update it [default: false]",
@@ -95,6 +105,8 @@ pub struct Config {
     pub lint: LintConfig,
     /// CRLs.
     pub crl: CrlConfig,
+    /// What is forgotten.
+    pub prune: PruneConfig,
     /// Decisions on requests.
     pub request: RequestConfig,
 }
@@ -121,6 +133,15 @@ pub struct LintConfig {
     pub weak_keys: Option<PathBuf>,
     /// The longest validity of a certificate that is no CA's.
     pub validity_days_max: i64,
+}
+
+/// How long what is over is kept; for ever when absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PruneConfig {
+    /// Days after the end of a certificate.
+    pub certificates_days: Option<i64>,
+    /// Days after the decision on a request.
+    pub requests_days: Option<i64>,
 }
 
 /// When CRLs are made.
@@ -168,6 +189,17 @@ impl Config {
         if interval_hours != 0 && !(1..validity_hours).contains(&interval_hours) {
             return Err("crl.interval_hours: must be less than crl.validity_hours".into());
         }
+        let days = |key: &'static str| -> Result<Option<i64>, String> {
+            match settings.get_or(key, 0)? {
+                0 => Ok(None),
+                days if (1..=36_500).contains(&days) => Ok(Some(days)),
+                _ => Err(format!("{key}: must be from 1 to 36500, or 0 for never")),
+            }
+        };
+        let prune = PruneConfig {
+            certificates_days: days("prune.certificates_days")?,
+            requests_days: days("prune.requests_days")?,
+        };
         let shards = settings.get_or("crl.shards", 0)?;
         if !(0..=256).contains(&shards) {
             return Err("crl.shards: must be from 0 to 256".into());
@@ -195,6 +227,7 @@ impl Config {
                 weak_keys: settings.get("ca.weak_keys")?,
                 validity_days_max,
             },
+            prune,
             crl: CrlConfig {
                 on_revocation: settings.get_or("crl.on_revocation", true)?,
                 on_revocation_max: settings.get_or("crl.on_revocation_max", 100_000)?,

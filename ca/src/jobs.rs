@@ -21,6 +21,8 @@ pub struct Timed {
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
+const TEN_MINUTES: Duration = Duration::from_secs(600);
+const HOUR: Duration = Duration::from_secs(3_600);
 
 /// All of it, but for CRLs, which have a thread of their own.
 const TIMED: &[Timed] = &[
@@ -33,6 +35,16 @@ const TIMED: &[Timed] = &[
         kind: "waiting-requests",
         every: MINUTE,
         run: Authority::expire_requests,
+    },
+    Timed {
+        kind: "pruning",
+        every: HOUR,
+        run: Authority::prune,
+    },
+    Timed {
+        kind: "statistics",
+        every: TEN_MINUTES,
+        run: Authority::measure,
     },
 ];
 

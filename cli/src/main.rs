@@ -17,6 +17,7 @@ mod profile;
 mod request;
 mod revocations;
 mod service;
+mod statistics;
 mod up;
 mod view;
 
@@ -83,6 +84,11 @@ enum Command {
     /// Jobs: timed and long work
     #[command(subcommand)]
     Job(job::Command),
+    /// Numbers about certificates and requests
+    #[command(
+        after_help = "Example:\n  chancery --credential chancery-data/credentials/agent1.pem statistics"
+    )]
+    Statistics(statistics::Numbers),
     /// Print a completion script for a shell
     Completion(completion::Completion),
 }
@@ -100,6 +106,7 @@ impl Command {
             Self::Authority(command) => command.run(service).map(done),
             Self::Import(command) => command.run().map(done).map_err(Error::Operation),
             Self::Job(command) => command.run(service).map(done),
+            Self::Statistics(command) => command.run(service).map(done),
             Self::Completion(command) => command.run(Arguments::command()).map(done),
         }
     }
@@ -117,6 +124,7 @@ impl Command {
             | Self::Authority(_)
             | Self::Import(_)
             | Self::Job(_)
+            | Self::Statistics(_)
             | Self::Completion(_) => ExitCode::FAILURE,
         }
     }

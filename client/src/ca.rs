@@ -3,7 +3,8 @@
 use common::api::ca::{
     Authority, AuthorityChange, Certificate, CertificateStatus, CertificateSummary, Chain,
     Decision, DryRun, Job, Journal, NewAuthority, OutsideCertificate, Profile, ProfileDecision,
-    ProfileSummary, Renewal, Request, Revocations, RevokeMany, StatusChange, SubmitRequest,
+    ProfileSummary, Renewal, Request, Revocations, RevokeMany, Statistics, StatusChange,
+    SubmitRequest,
 };
 use common::api::{Info, Page};
 
@@ -233,6 +234,11 @@ impl Endpoint {
         Ok(self
             .get(&format!("/pki/authority/{}/chain", escape(authority)))?
             .value)
+    }
+
+    /// `GET /pki/statistics`.
+    pub fn statistics(&self) -> Result<Statistics, Error> {
+        Ok(self.get("/pki/statistics")?.value)
     }
 
     /// `POST /pki/revocations`.

@@ -13,8 +13,10 @@ mod issuers;
 mod jobs;
 mod journal;
 mod profiles;
+mod pruning;
 mod renewals;
 mod revocations;
+mod statistics;
 
 use common::clock::Clock;
 use common::db::{Connection, Database};
@@ -22,7 +24,7 @@ use common::identity::{Caller, Evidence, Rule, authorize};
 use common::x509::{Certificate, SerialNumber, Status};
 
 use crate::Error;
-use crate::config::{Config, CrlConfig, RequestConfig};
+use crate::config::{Config, CrlConfig, PruneConfig, RequestConfig};
 use crate::create::HOST;
 use crate::journal::News;
 use crate::lint::Rules;
@@ -49,6 +51,7 @@ pub struct Authority {
     /// What every request and certificate must satisfy.
     rules: Rules,
     crl_config: CrlConfig,
+    prune_config: PruneConfig,
     request_config: RequestConfig,
     /// Wakes the builder of CRLs.
     crl_wake: Wake,
@@ -77,6 +80,7 @@ impl Authority {
             clock,
             rules: Rules::new(&config.lint).map_err(Error::Internal)?,
             crl_config: config.crl,
+            prune_config: config.prune,
             request_config: config.request,
             crl_wake: Wake::default(),
             job_wake: JobWake::default(),

@@ -22,6 +22,7 @@ pub enum Operation {
     ShowAuthority,
     ManageAuthority,
     RevokeMany,
+    ShowStatistics,
     ListJobs,
     ShowJob,
     FollowJournal,
@@ -31,6 +32,11 @@ const AGENTS: &[Group] = &[Group::CertificateManagerAgents];
 const ADMINISTRATORS: &[Group] = &[Group::Administrators];
 const AGENTS_AND_ADMINISTRATORS: &[Group] =
     &[Group::CertificateManagerAgents, Group::Administrators];
+const PEOPLE: &[Group] = &[
+    Group::CertificateManagerAgents,
+    Group::Administrators,
+    Group::Auditors,
+];
 const SERVICES: &[Group] = &[Group::SubsystemGroup];
 
 impl Operation {
@@ -50,6 +56,7 @@ impl Operation {
             | Self::ChangeStatus => Rule::Anyone,
             Self::ListCertificates => Rule::User,
             Self::ListRequests | Self::DecideRequest | Self::MakeCrl => Rule::Members(AGENTS),
+            Self::ShowStatistics => Rule::Members(PEOPLE),
             Self::RevokeMany | Self::ListJobs | Self::ShowJob => Rule::Members(ADMINISTRATORS),
             Self::ManageAuthority => Rule::Members(ADMINISTRATORS),
             Self::EditProfile => Rule::Members(ADMINISTRATORS),

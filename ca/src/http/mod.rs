@@ -12,6 +12,7 @@ mod page;
 mod profiles;
 mod requests;
 mod revocations;
+mod statistics;
 mod transport;
 
 use actix_web::http::Method;
@@ -126,6 +127,10 @@ fn authority_routes(config: &mut ServiceConfig) {
         .service(resource(
             "/pki/revocations",
             [(Method::POST, to(revocations::order))],
+        ))
+        .service(resource(
+            "/pki/statistics",
+            [(Method::GET, to(statistics::show))],
         ))
         .service(resource("/pki/jobs", [(Method::GET, to(jobs::list))]))
         .service(resource("/pki/job/{id}", [(Method::GET, to(jobs::show))]));

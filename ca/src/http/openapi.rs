@@ -4,7 +4,9 @@ use common::http::document::finish;
 use common::http::site;
 use utoipa::OpenApi;
 
-use super::{authorities, certificates, crl, jobs, journal, profiles, requests, revocations};
+use super::{
+    authorities, certificates, crl, jobs, journal, profiles, requests, revocations, statistics,
+};
 
 /// The document root; everything else is derived.
 #[derive(OpenApi)]
@@ -46,6 +48,7 @@ use super::{authorities, certificates, crl, jobs, journal, profiles, requests, r
         authorities::certificate,
         authorities::chain,
         revocations::order,
+        statistics::show,
         jobs::list,
         jobs::show,
         journal::follow,

@@ -8,9 +8,11 @@ pub mod imports;
 pub mod jobs;
 pub mod journal;
 pub mod profiles;
+pub mod pruning;
 pub mod requests;
 pub mod revocations;
 pub mod schema;
+pub mod statistics;
 pub mod statuses;
 
 use common::db::{Database, Error, Location, Schema};

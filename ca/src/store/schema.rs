@@ -187,4 +187,7 @@ diesel::table! {
     }
 }
 
+diesel::allow_tables_to_appear_in_same_query!(statuses, authorities);
+diesel::allow_tables_to_appear_in_same_query!(certificates, requests);
 diesel::allow_tables_to_appear_in_same_query!(certificates, statuses, certificate_names);
+diesel::allow_columns_to_appear_in_same_group_by_clause!(certificates::profile, statuses::status);

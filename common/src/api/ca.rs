@@ -882,6 +882,62 @@ pub struct Journal {
     pub next: String,
 }
 
+/// `GET /pki/statistics`.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct Statistics {
+    /// When it was counted.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Certificates by profile and status.
+    pub certificates: Vec<CertificateCount>,
+    /// Requests by status.
+    pub requests: Vec<RequestCount>,
+    /// Certificates issued on each of the last 30 days; days with none are left out.
+    pub issued: Vec<DayCount>,
+    /// Certificates revoked on each of the last 30 days.
+    pub revoked: Vec<DayCount>,
+    /// Valid certificates that end soon.
+    pub expiring: Vec<Expiring>,
+}
+
+/// How many certificates of a profile have a status.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct CertificateCount {
+    /// The profile's id.
+    pub profile: String,
+    /// `valid`, `on_hold`, `revoked` or `expired`.
+    pub status: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// How many requests have a status.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct RequestCount {
+    /// `pending`, `approved`, `complete`, `rejected` or `canceled`.
+    pub status: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// What happened on a day, in UTC.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct DayCount {
+    /// `2026-11-21`.
+    pub day: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// How many certificates end within some days.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+pub struct Expiring {
+    /// 1, 7 or 30.
+    pub days: u32,
+    /// How many.
+    pub count: u64,
+}
+
 /// `POST /pki/revocations`: what certificates have in common that shall be revoked. All that is named
 /// must hold, and something must be named.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
