@@ -20,6 +20,7 @@ mod ocsp;
 mod openapi;
 mod owners;
 mod profiles;
+mod publication;
 mod refusals;
 mod renewal;
 mod renewals;

@@ -6,7 +6,7 @@ use common::config::{Setting, Settings};
 use common::crypto::{KeySpec, RequestSignatures};
 
 /// Every setting of the CA.
-pub const SETTINGS: [Setting; 17] = [
+pub const SETTINGS: [Setting; 20] = [
     Setting {
         key: "ca.denied_keys",
         value: "FILE",
@@ -78,6 +78,21 @@ pub const SETTINGS: [Setting; 17] = [
         help: "Forget decided requests after this time, when their certificate is gone [default: 0, never]",
     },
     Setting {
+        key: "publish.certificates",
+        value: "BOOL",
+        help: "Publish issued certificates, too, by serial number [default: false]",
+    },
+    Setting {
+        key: "publish.folder",
+        value: "DIR",
+        help: "Folder that CRLs and authorities' certificates are put into, for others to serve",
+    },
+    Setting {
+        key: "publish.url",
+        value: "URL",
+        help: "URL below which CRLs and authorities' certificates are put with HTTP PUT",
+    },
+    Setting {
         key: "request.assignee_only",
         value: "BOOL",
         help: "Only the agent who took a request may approve, reject, cancel or update it [default: false]",
@@ -107,6 +122,8 @@ pub struct Config {
     pub crl: CrlConfig,
     /// What is forgotten.
     pub prune: PruneConfig,
+    /// What is published elsewhere.
+    pub publish: PublishConfig,
     /// Decisions on requests.
     pub request: RequestConfig,
 }
@@ -133,6 +150,17 @@ pub struct LintConfig {
     pub weak_keys: Option<PathBuf>,
     /// The longest validity of a certificate that is no CA's.
     pub validity_days_max: i64,
+}
+
+/// Where CRLs and certificates of authorities go beside our own listener.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PublishConfig {
+    /// A folder.
+    pub folder: Option<PathBuf>,
+    /// What stands before the name of a file that is put there.
+    pub url: Option<String>,
+    /// Whether issued certificates go there, too.
+    pub certificates: bool,
 }
 
 /// How long what is over is kept; for ever when absent.
@@ -196,6 +224,20 @@ impl Config {
                 _ => Err(format!("{key}: must be from 1 to 36500, or 0 for never")),
             }
         };
+        let publish = PublishConfig {
+            folder: settings.get("publish.folder")?,
+            url: settings.get("publish.url")?,
+            certificates: settings.get_or("publish.certificates", false)?,
+        };
+        if let Some(url) = &publish.url {
+            common::process::check_http_url("publish.url", url)?;
+        }
+        if let Some(folder) = publish.folder.as_ref().filter(|folder| !folder.is_dir()) {
+            return Err(format!(
+                "publish.folder: there is no folder {}",
+                folder.display()
+            ));
+        }
         let prune = PruneConfig {
             certificates_days: days("prune.certificates_days")?,
             requests_days: days("prune.requests_days")?,
@@ -228,6 +270,7 @@ impl Config {
                 validity_days_max,
             },
             prune,
+            publish,
             crl: CrlConfig {
                 on_revocation: settings.get_or("crl.on_revocation", true)?,
                 on_revocation_max: settings.get_or("crl.on_revocation_max", 100_000)?,

@@ -48,6 +48,13 @@ const TIMED: &[Timed] = &[
     },
 ];
 
+/// What waits for others, on a thread of its own.
+const OUTGOING: &[Timed] = &[Timed {
+    kind: "publication",
+    every: Duration::from_secs(2),
+    run: Authority::publish,
+}];
+
 /// Finishes what a crash left, makes first CRLs where there is none in force, and starts the
 /// threads for the rest.
 pub fn start(authority: &Arc<Authority>) -> Result<(), Error> {
@@ -77,9 +84,23 @@ pub fn start(authority: &Arc<Authority>) -> Result<(), Error> {
     }
     let timed = Arc::clone(authority);
     spawn("timed-jobs", move || run_timed(&timed));
+    if authority.publishes() {
+        authority.register_jobs(OUTGOING)?;
+        let outgoing = Arc::clone(authority);
+        spawn("outgoing-jobs", move || run_outgoing(&outgoing));
+    }
     let long = Arc::clone(authority);
     spawn("long-jobs", move || run_long(&long));
     Ok(())
+}
+
+fn run_outgoing(authority: &Authority) {
+    loop {
+        if let Err(error) = authority.run_timed(OUTGOING) {
+            tracing::warn!(%error, "nothing could be published");
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
 }
 
 fn run_long(authority: &Authority) {

@@ -1,13 +1,17 @@
 //! What is forgotten, what is kept, and what is counted.
 
+use std::fs;
+
 use ca::Authority;
 use ca::config::PruneConfig;
 use ca::create::HOST;
 use ca::store::pruning::is_known;
+use ca::store::publications;
 use ca::store::statuses::{find, update};
 use common::clock::Clock;
 use common::identity::Caller;
 use common::x509::{RevocationReason, SerialNumber, Status};
+use tests::foreign::Scratch;
 
 use super::{
     Store, at, authority_with, config, contents, issue, linted, on_both_engines, origin, read,
@@ -19,6 +23,7 @@ on_both_engines!(
     what_no_crl_was_made_without_is_kept,
     nothing_is_forgotten_unless_somebody_wants_it,
     certificates_requests_and_days_are_counted,
+    an_older_crl_never_goes_over_a_newer_one,
 );
 
 /// Days after [`super::START`] as seconds.
@@ -150,4 +155,34 @@ fn certificates_requests_and_days_are_counted(store: &Store) {
     clock.set(at(end(&authority, &revoked) + DAY));
     let found = authority.statistics().expect("numbers");
     assert!(found.certificates.iter().any(|one| one.status == "expired"));
+}
+
+fn an_older_crl_never_goes_over_a_newer_one(store: &Store) {
+    let folder = Scratch::new("published");
+    let mut config = config();
+    config.publish.folder = Some(folder.path().to_owned());
+    let clock = Clock::fixed(at(2));
+    let authority = authority_with(store, &config, &clock);
+    let make = |authority: &Authority| authority.make_crl(&Caller::system(), HOST).expect("a CRL");
+    let published = || fs::read(folder.file("host.crl")).expect("it is there");
+    let first = make(&authority);
+    authority.publish().expect("it is done");
+    assert_eq!(published(), first.der);
+    // Another process has published a newer one by now.
+    let place = folder.path().display().to_string();
+    let newer = first.number + 2;
+    write(authority.database(), move |c| {
+        publications::note(c, &place, "host.crl", newer)
+    });
+    clock.set(at(60));
+    let between = make(&authority);
+    assert_eq!(between.number + 1, newer);
+    authority.publish().expect("it is done");
+    assert_eq!(published(), first.der);
+    clock.set(at(120));
+    let _same = make(&authority);
+    clock.set(at(180));
+    let last = make(&authority);
+    authority.publish().expect("it is done");
+    assert_eq!(published(), last.der);
 }

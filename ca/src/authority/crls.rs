@@ -164,7 +164,7 @@ impl Authority {
 
     /// All scopes that an authority has CRLs of: those of today's settings, and the parts that
     /// certificates of other days name.
-    fn scopes(&self, authority: &str) -> Result<BTreeSet<Scope>, Error> {
+    pub(super) fn scopes(&self, authority: &str) -> Result<BTreeSet<Scope>, Error> {
         let member = self.member(authority)?;
         let mut scopes = BTreeSet::from([Scope::Full]);
         if self.crl_config.delta {

@@ -14,6 +14,7 @@ mod jobs;
 mod journal;
 mod profiles;
 mod pruning;
+mod publication;
 mod renewals;
 mod revocations;
 mod statistics;
@@ -24,7 +25,7 @@ use common::identity::{Caller, Evidence, Rule, authorize};
 use common::x509::{Certificate, SerialNumber, Status};
 
 use crate::Error;
-use crate::config::{Config, CrlConfig, PruneConfig, RequestConfig};
+use crate::config::{Config, CrlConfig, PruneConfig, PublishConfig, RequestConfig};
 use crate::create::HOST;
 use crate::journal::News;
 use crate::lint::Rules;
@@ -52,6 +53,7 @@ pub struct Authority {
     rules: Rules,
     crl_config: CrlConfig,
     prune_config: PruneConfig,
+    publish_config: PublishConfig,
     request_config: RequestConfig,
     /// Wakes the builder of CRLs.
     crl_wake: Wake,
@@ -81,6 +83,7 @@ impl Authority {
             rules: Rules::new(&config.lint).map_err(Error::Internal)?,
             crl_config: config.crl,
             prune_config: config.prune,
+            publish_config: config.publish.clone(),
             request_config: config.request,
             crl_wake: Wake::default(),
             job_wake: JobWake::default(),

@@ -9,6 +9,7 @@ pub mod jobs;
 pub mod journal;
 pub mod profiles;
 pub mod pruning;
+pub mod publications;
 pub mod requests;
 pub mod revocations;
 pub mod schema;

@@ -150,6 +150,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    publications (place, name) {
+        place -> Text,
+        name -> Text,
+        number -> BigInt,
+    }
+}
+
+diesel::table! {
     crl_urls (authority, scope, url) {
         authority -> Text,
         scope -> Text,
