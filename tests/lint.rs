@@ -161,7 +161,7 @@ fn five_hundred_certificates_drawn_at_random_are_clean() {
         let request = answer.json();
         let serial = match text(&request["status"]) {
             "complete" => text(&request["certificate"]["id"]).to_owned(),
-            _ => world.approve(text(&request["id"]), "agent1"),
+            _ => world.approve(text(&request["id"]), "agent2"),
         };
         files.push(world.save_certificate(&serial));
         *seen.entry(profile).or_default() += 1;
