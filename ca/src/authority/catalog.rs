@@ -1,7 +1,7 @@
 //! The profiles on record, kept at hand.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use common::clock::Timestamp;
@@ -16,6 +16,9 @@ use crate::store::profiles;
 pub struct Profiles {
     database: Database,
     entries: ArcSwap<BTreeMap<String, Arc<Entry>>>,
+    /// Held from looking at the database to keeping what was seen, so that an older look never takes
+    /// the place of a newer one.
+    looking: Mutex<()>,
 }
 
 impl Profiles {
@@ -38,6 +41,7 @@ impl Profiles {
         let profiles = Self {
             database,
             entries: ArcSwap::default(),
+            looking: Mutex::default(),
         };
         profiles.reload()?;
         Ok(profiles)
@@ -45,6 +49,7 @@ impl Profiles {
 
     /// Looks at the database again. Only what changed is read anew.
     pub fn reload(&self) -> Result<(), Error> {
+        let _looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
         let known = self.entries.load_full();
         let stamps = self.database.read(profiles::stamps)?;
         let mut entries = BTreeMap::new();

@@ -207,11 +207,6 @@ impl Input {
             parameters: serde_json::Map::new(),
         }
     }
-
-    /// Whether it brings a certificate request.
-    pub(super) fn brings_request(&self) -> bool {
-        self.attributes.iter().any(|a| a.syntax == Syntax::Request)
-    }
 }
 
 impl Syntax {

@@ -216,11 +216,6 @@ impl Profile {
         }
     }
 
-    /// What a client sends.
-    pub fn describe_inputs(&self) -> Vec<api::ca::ProfileInput> {
-        self.inputs.iter().map(Input::describe).collect()
-    }
-
     /// The draft for `csr` alone, without inputs and without a look at the records; for what the CA
     /// asks of itself.
     pub fn draft(
@@ -254,11 +249,6 @@ impl Profile {
             true => Ok(judged.draft),
             false => Err(judged.violations),
         }
-    }
-
-    /// Whether it takes a certificate request at all.
-    pub fn takes_request(&self) -> bool {
-        self.inputs.iter().any(Input::brings_request)
     }
 }
 
